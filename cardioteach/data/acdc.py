@@ -24,7 +24,7 @@ from ..cohort import Cohort, InputError, content_hash, merge_identical
 # %% auto #0
 __all__ = ['CLASSES', 'MASK_CLASSES', 'AGAIN', 'patient_folders', 'Info', 'read_info', 'Volume', 'read_volume', 'read_mask',
            'Subject', 'read_subject', 'grey_window', 'to_uint8', 'contours', 'Box', 'bounding_square', 'resize',
-           'temporal_change', 'motion_square', 'Crops', 'crop_subject', 'load']
+           'temporal_change', 'motion_square', 'Crops', 'crop_subject', 'load', 'Checked', 'verify']
 
 # %% ../../nbs/library/data_acdc.ipynb #43602733
 CLASSES = ("DCM", "HCM", "MINF", "NOR", "RV")  # label 0 to 4, named as in Info.cfg
@@ -385,13 +385,27 @@ def _rows(subject: Subject, i: int, boxes: dict[int, Box]) -> list[dict]:
     name, number, digest = subject.folder.name, subject.numbers[i], content_hash(subject.frames[i])
     return [
         {
-            "subject": name, "label": CLASSES.index(info.group), "folder": name,
-            "phase": subject.phase(number), "frame": number, "slice": z, "position_mm": z * spacing[0],
-            "row_spacing_mm": spacing[1], "column_spacing_mm": spacing[2], "slice_spacing_mm": spacing[0],
-            "native_rows": rows, "native_columns": columns, "n_slices": n_slices, "n_frames": info.n_frames,
-            "height_cm": info.height_cm, "weight_kg": info.weight_kg,
-            "box_row": box.row, "box_column": box.column, "box_side": box.side,
-            "file": str(subject.files[i]), "content_hash": digest,
+            "subject": name,
+            "label": CLASSES.index(info.group),
+            "folder": name,
+            "phase": subject.phase(number),
+            "frame": number,
+            "slice": z,
+            "position_mm": z * spacing[0],
+            "row_spacing_mm": spacing[1],
+            "column_spacing_mm": spacing[2],
+            "slice_spacing_mm": spacing[0],
+            "native_rows": rows,
+            "native_columns": columns,
+            "n_slices": n_slices,
+            "n_frames": info.n_frames,
+            "height_cm": info.height_cm,
+            "weight_kg": info.weight_kg,
+            "box_row": box.row,
+            "box_column": box.column,
+            "box_side": box.side,
+            "file": str(subject.files[i]),
+            "content_hash": digest,
         }  # fmt: skip
         for z, box in boxes.items()
     ]
@@ -511,3 +525,122 @@ def _assemble(parts: list[Crops], notes: list[str]) -> Cohort:
     absent = set(range(len(CLASSES))) - set(table.label)
     notes += [*merged, *(f"no subject of class {CLASSES[label]}" for label in sorted(absent))]
     return Cohort(table, CLASSES, images, masks, MASK_CLASSES if with_masks else (), notes=tuple(notes))
+
+# %% ../../nbs/library/data_acdc.ipynb #b6832a8c
+def _finding(level: str, error: InputError) -> dict:
+    "A row of the table of findings."
+    return {"level": level} | {
+        part: getattr(error, part) for part in ("where", "found", "expected", "remedy")
+    }
+
+
+class Checked(NamedTuple):
+    "What was found in one patient."
+
+    patient: Path
+    group: str  # "" if not known
+    hashes: tuple[str, ...]  # of the frames with a file of their own
+    slices: int
+    slices_with_mask: int
+    findings: list[dict]
+
+# %% ../../nbs/library/data_acdc.ipynb #acf5341a
+def _check_frame(patient: Path, number: int, findings: list[dict]) -> tuple[Volume | None, Volume | None]:
+    "Image and mask of a frame; None, and a finding, for what cannot be used."
+    image = _attempt(lambda folder: _read_frame(folder, number), patient)
+    mask = _attempt(lambda folder: read_mask(_file(folder, f"frame{number:02d}_gt")), patient)
+    problems = [part for part in (image, mask) if isinstance(part, InputError)]
+    paths = _file(patient, f"frame{number:02d}"), _file(patient, f"frame{number:02d}_gt")
+    if not isinstance(image, InputError):
+        contrast = _attempt(lambda _: _window(paths[0], number, image.voxels), patient)
+        problems += [contrast] if isinstance(contrast, InputError) else []
+    if not problems and mask.voxels.shape != image.voxels.shape:
+        found, expected = f"shape {mask.voxels.shape}", f"{image.voxels.shape} as in {paths[0].name}"
+        problems.append(InputError(paths[1], found, expected, "Download this patient again."))
+    if not problems and not np.allclose(mask.spacing_mm, image.spacing_mm, rtol=1e-3):
+        found, expected = f"spacing {mask.spacing_mm}", f"{image.spacing_mm} as in {paths[0].name}"
+        findings.append(_finding("warning", InputError(paths[1], found, expected, "The image's is used.")))
+    findings += [_finding("error", problem) for problem in problems]
+    return tuple(None if isinstance(part, InputError) else part for part in (image, mask))
+
+# %% ../../nbs/library/data_acdc.ipynb #f37d097f
+def _check_beat(patient: Path, info: Info, images: dict[int, Volume], findings: list[dict]):
+    "Compare the 4-D file, where there is one, with the frames that have their own file."
+    path = _file(patient, "4d")
+    beat = _attempt(lambda folder: _read_beat(folder, info), patient) if path.exists() else None
+    if isinstance(beat, InputError):
+        findings.append(_finding("error", beat))
+    elif beat:
+        differs = [n for n, image in images.items() if not np.array_equal(image.voxels, beat.voxels[n - 1])]
+        if differs:
+            expected = f"the same as in {_file(patient, f'frame{differs[0]:02d}').name}"
+            problem = InputError(
+                path, f"another frame {differs[0]}", expected, "Download this patient again."
+            )
+            findings.append(_finding("error", problem))
+
+# %% ../../nbs/library/data_acdc.ipynb #e055bc24
+def _check_patient(patient: Path) -> Checked:
+    "Open every file of a patient."
+    info, findings = _attempt(read_info, patient), []
+    if isinstance(info, InputError):
+        return Checked(patient, "", (), 0, 0, [_finding("error", info)])
+    numbers = (info.end_diastole, info.end_systole)
+    pairs = {number: _check_frame(patient, number, findings) for number in numbers}
+    images = {number: image for number, (image, _) in pairs.items() if image}
+    _check_beat(patient, info, images, findings)
+    hashes = tuple(content_hash(image.voxels) for image in images.values())
+    seen = [mask.voxels.any(axis=(1, 2)) for _, mask in pairs.values() if mask]
+    slices = sum(len(image.voxels) for image in images.values())
+    return Checked(patient, info.group, hashes, slices, int(sum(part.sum() for part in seen)), findings)
+
+# %% ../../nbs/library/data_acdc.ipynb #96b8afd2
+def _check_twins(checked: list[Checked]) -> list[dict]:
+    "A finding for each set of patients that share an image."
+    pairs = [(patient.patient.name, digest) for patient in checked for digest in patient.hashes]
+    if not pairs:
+        return []
+    table, _ = merge_identical(pd.DataFrame(pairs, columns=["subject", "content_hash"]))
+    twins = sorted({name for name in table.subject if "+" in name})
+    remedy = "load() makes them one subject."
+    return [
+        _finding("warning", InputError(name, "identical images", "different hearts", remedy))
+        for name in twins
+    ]
+
+# %% ../../nbs/library/data_acdc.ipynb #381194e6
+def _check_counts(folder: Path, checked: list[Checked]) -> list[dict]:
+    "Findings on the data set as a whole."
+    n, groups = len(checked), pd.Series([patient.group for patient in checked]).value_counts()
+    beats = sum(_file(patient.patient, "4d").exists() for patient in checked)
+    sizes = {name: int(groups.get(name, 0)) for name in CLASSES}
+    listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
+    slices, masks = sum(part.slices for part in checked), sum(part.slices_with_mask for part in checked)
+    counts = [
+        (n in (100, 50), f"{n} patients", "100 (training) or 50 (testing) in ACDC itself", "Is it complete?"),
+        (len(set(sizes.values())) == 1, listed, "groups of one size", "Is it complete?"),
+        (beats == n, f"{beats} of {n} 4-D files", "one a patient", "Without them only frames='ed_es' works."),
+        (
+            masks > 0,
+            f"{slices} slices at ED and ES, {masks} with a mask",
+            "masks",
+            "roi='motion' needs none.",
+        ),
+    ]
+    return [
+        _finding("ok", InputError(folder, found, expected, ""))
+        if good
+        else _finding("warning", InputError(folder, found, expected, remedy))
+        for good, found, expected, remedy in counts
+    ]
+
+# %% ../../nbs/library/data_acdc.ipynb #05e136c7
+def verify(
+    folder: str | Path,  # holds `patientNNN/`, or `training/`, or `database/training/`
+) -> pd.DataFrame:  # columns level ("error", "warning", "ok"), where, found, expected, remedy
+    "Open every file of an ACDC folder and list what was found, worst first; broken patients do not stop it."
+    checked = list(_for_each(_check_patient, patient_folders(folder), "verify ACDC"))
+    findings = [finding for patient in checked for finding in patient.findings]
+    table = pd.DataFrame(findings + _check_twins(checked) + _check_counts(Path(folder), checked))
+    order = table.level.map({"error": 0, "warning": 1, "ok": 2})
+    return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)

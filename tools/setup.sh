@@ -30,7 +30,7 @@ if ! { suits .venv/bin/python && .venv/bin/python -m pip --version >/dev/null 2>
     echo "CardioTeach: making .venv with $("$python" --version)"
     "$python" -m venv --clear .venv
 fi
-echo "CardioTeach: installing what it needs into .venv (once; some minutes, about 2 GB)"
+echo "CardioTeach: installing what it needs into .venv (once; some minutes, about 3 GB on disk)"
 if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; then
     echo "CardioTeach: the installation failed; the lines above say why. Is there a network, and room on the disk?" >&2
     exit 1

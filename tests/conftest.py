@@ -1,0 +1,32 @@
+"What all tests share: a quiet, offline surrounding, and a closing list of what was not run."
+
+import os
+
+import pytest
+
+os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "Agg", "JUPYTER_PLATFORM_DIRS": "1"}
+closing = pytest.StashKey[list]()
+
+
+def pytest_configure(config):
+    config.stash[closing] = []
+
+
+def pytest_deselected(items):
+    slow = sum(item.get_closest_marker("slow") is not None for item in items)
+    if slow:
+        items[0].config.stash[closing].append(f"not run here: {slow} slow tests (make test-slow)")
+
+
+@pytest.fixture
+def tell(request):
+    "Add a line to the closing list."
+    return request.config.stash[closing].append
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    skipped = len(terminalreporter.stats.get("skipped", []))
+    lines = [*config.stash[closing], f"skipped: {skipped}" + (", for the reasons above" if skipped else "")]
+    terminalreporter.section("what was not run, and what was counted")
+    for line in lines:
+        terminalreporter.line(line)

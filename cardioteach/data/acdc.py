@@ -8,6 +8,7 @@ Docs: https://cardioteach.github.io/cardioteach/library/data_acdc.html.md"""
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -106,9 +107,7 @@ def _unpack(path: Path) -> bytes:
         return gzip.decompress(path.read_bytes())
     except FileNotFoundError as error:
         raise InputError(path, "no such file", "a NIfTI file", AGAIN) from error
-    except gzip.BadGzipFile as error:
-        raise InputError(path, str(error), "a gzip file that unpacks", AGAIN) from error
-    except (EOFError, zlib.error) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         found = f"a truncated or corrupt file ({error})"
         raise InputError(path, found, "a gzip file that unpacks", AGAIN) from error
     except OSError as error:
@@ -126,7 +125,11 @@ def read_volume(
     content = _unpack(path)
     try:
         image = nibabel.Nifti1Image.from_bytes(content)
-        plain, spacing = (image.dataobj.slope, image.dataobj.inter) == (1, 0), image.header.get_zooms()[:3]
+        plain = (image.dataobj.slope, image.dataobj.inter) == (1, 0)
+        header = nibabel.Nifti1Header.from_fileobj(
+            io.BytesIO(content), check=False
+        )  # check turns 0 mm into 1
+        spacing = abs(header["pixdim"][1:4]).tolist()
         voxels = image.dataobj.get_unscaled() if plain else image.get_fdata(dtype=np.float32)
     except Exception as error:  # foreign bytes fail in many ways inside nibabel
         raise InputError(path, f"no NIfTI image ({error})", "a complete NIfTI-1 file", AGAIN) from error
@@ -135,7 +138,7 @@ def read_volume(
     if not all(0.1 <= distance <= 50 for distance in spacing):
         found = "spacing " + " x ".join(f"{distance:g}" for distance in spacing) + " mm"
         raise InputError(path, found, "0.1 to 50 mm", "Correct pixdim in the header.")
-    return Volume(_whole_numbers(path, voxels.T), tuple(float(distance) for distance in spacing[::-1]))
+    return Volume(_whole_numbers(path, voxels.T), tuple(spacing[::-1]))
 
 # %% ../../nbs/library/data_acdc.ipynb #56effbd9
 def _whole_numbers(path: Path, voxels: np.ndarray) -> np.ndarray:
@@ -588,6 +591,12 @@ def _check_patient(patient: Path) -> Checked:
     numbers = (info.end_diastole, info.end_systole)
     pairs = {number: _check_frame(patient, number, findings) for number in numbers}
     images = {number: image for number, (image, _) in pairs.items() if image}
+    if len({image.voxels.shape for image in images.values()}) == 2:
+        first, second = (_file(patient, f"frame{number:02d}") for number in numbers)
+        found, expected = f"shape {images[numbers[1]].voxels.shape}", f"that of {first.name}"
+        findings.append(
+            _finding("error", InputError(second, found, expected, "Download this patient again."))
+        )
     _check_beat(patient, info, images, findings)
     hashes = tuple(content_hash(image.voxels) for image in images.values())
     seen = [mask.voxels.any(axis=(1, 2)) for _, mask in pairs.values() if mask]

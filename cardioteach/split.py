@@ -109,7 +109,8 @@ def _folds(cohort: Cohort, folds: int, repeats: int, seed: int, unit: str) -> li
     splits = []
     for repeat in range(seed, seed + repeats):
         kind = StratifiedGroupKFold if unit == "subject" else StratifiedKFold
-        draw = kind(folds, shuffle=True, random_state=repeat).split(rows, cohort.labels[rows], cohort.subjects[rows])
+        together = cohort.subjects[rows] if unit == "subject" else None
+        draw = kind(folds, shuffle=True, random_state=repeat).split(rows, cohort.labels[rows], together)
         fold_of = np.full(len(cohort), -1)
         for i, (_, test) in enumerate(draw):
             fold_of[rows[test]] = i

@@ -259,23 +259,61 @@ def _finish(cohort, split, model, probabilities, folder: Path, settings: dict, h
     return Run(folder, settings, history, model, result)
 
 # %% ../nbs/library/train.ipynb #790f6b08
-def _weights_of_rows(splits: Sequence[Split], n: int, part: str) -> np.ndarray:
+class _Adam:
+    "The optimiser Adam (Kingma and Ba, 2015) for one array, changed in place; constants as in Keras."
+
+    def __init__(self, parameters: np.ndarray, learning_rate: float):
+        self.parameters, self.learning_rate, self.steps = parameters, learning_rate, 0
+        self.mean, self.square, self.spare = (np.zeros_like(parameters) for _ in range(3))
+
+    def step(self, gradient: np.ndarray):
+        "One step against `gradient`, which is used up."
+        self.steps += 1
+        self.mean *= 0.9
+        self.mean += np.multiply(gradient, 0.1, out=self.spare)
+        gradient *= gradient
+        self.square *= 0.999
+        self.square += np.multiply(gradient, 0.001, out=gradient)
+        rate = self.learning_rate * np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
+        np.sqrt(self.square, out=self.spare)
+        self.spare += 1e-7
+        self.parameters -= np.divide(np.multiply(self.mean, rate, out=gradient), self.spare, out=gradient)
+
+# %% ../nbs/library/train.ipynb #cf5d7115
+def _start(n_features: int, heads: int, n_classes: int, seed: int) -> np.ndarray:
+    "Weights (Glorot's uniform, as in Keras) and biases (0) of heads side by side, (features + 1, heads * classes) float32."
+    limit = np.sqrt(6 / (n_features + n_classes))
+    drawn = [np.random.default_rng([seed, h]).uniform(-limit, limit, (n_features, n_classes)) for h in range(heads)]
+    return np.vstack([np.concatenate(drawn, axis=1), np.zeros((1, heads * n_classes))]).astype(np.float32)
+
+
+def _softmax(inputs: np.ndarray, parameters: np.ndarray, n_classes: int) -> np.ndarray:
+    "Probabilities of every head, (n, heads, classes)."
+    logits = (inputs @ parameters).reshape(len(inputs), -1, n_classes)
+    logits -= logits.max(axis=-1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=-1, keepdims=True)
+    return logits
+
+# %% ../nbs/library/train.ipynb #42d9d402
+def _epoch(inputs, target, train, adam: _Adam, n_classes: int, batch_size: int, order: np.ndarray):
+    "One pass over the rows in `order`: a step of all heads for each batch."
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        gradient = _softmax(inputs[rows], adam.parameters, n_classes)
+        true = target[rows][..., None]
+        np.put_along_axis(gradient, true, np.take_along_axis(gradient, true, axis=-1) - 1, axis=-1)
+        weight = train[rows] / np.maximum(train[rows].sum(axis=0), 1)  # a mean over the head's own rows
+        gradient *= weight[..., None]
+        adam.step(inputs[rows].T @ gradient.reshape(len(rows), -1))
+
+
+def _rows_of(splits: Sequence[Split], n: int, part: str) -> np.ndarray:
     "1 where an image belongs to that part of a split, (n, splits) float32."
     member = np.zeros((n, len(splits)), np.float32)
     for column, split in enumerate(splits):
         member[getattr(split, part), column] = 1
     return member
-
-
-def _wide_head(n_features: int, heads: int, n_classes: int, seed: int) -> keras.Model:
-    "`heads` softmax layers side by side, each started like a single one: (features,) -> (heads, classes) logits."
-    inputs = keras.Input((n_features,))
-    dense = keras.layers.Dense(heads * n_classes)
-    model = keras.Model(inputs, keras.layers.Reshape((heads, n_classes))(dense(inputs)))
-    limit = np.sqrt(6 / (n_features + n_classes))
-    starts = [np.random.default_rng([seed, h]).uniform(-limit, limit, (n_features, n_classes)) for h in range(heads)]
-    dense.set_weights([np.concatenate(starts, axis=1), np.zeros(heads * n_classes)])
-    return model
 
 # %% ../nbs/library/train.ipynb #ad2ea075
 def cross_validate(
@@ -290,28 +328,22 @@ def cross_validate(
 ) -> np.ndarray:  # (permutations, repeats, n, classes): each image as a test image, once a repeat
     "Out-of-fold probabilities of softmax heads: one head for each split and each permutation of the labels."
     labels = np.atleast_2d(labels)
-    n, folds = labels.shape[1], len(splits)
-    heads = folds * len(labels)
-    target = np.repeat(labels, folds, axis=0).T  # (n, heads)
-    train, valid = (np.tile(_weights_of_rows(splits, n, part), len(labels)) for part in ("train", "validation"))
-    rows = np.flatnonzero(train.any(axis=1) | valid.any(axis=1))
-    batch = round(batch_size / train[rows].mean())
-    model = _wide_head(inputs.shape[1], heads, n_classes, seed)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
-    model.compile(keras.optimizers.Adam(learning_rate), loss)
+    n, heads = labels.shape[1], len(labels) * len(splits)
+    target = np.repeat(labels, len(splits), axis=0).T  # (n, heads)
+    train, valid = (np.tile(_rows_of(splits, n, part), len(labels)) for part in ("train", "validation"))
+    used = np.flatnonzero(train.any(axis=1) | valid.any(axis=1))
+    whole_batch = round(batch_size / train[used].mean())
+    inputs = np.concatenate([inputs, np.ones((n, 1), np.float32)], axis=1)
+    adam = _Adam(_start(inputs.shape[1] - 1, heads, n_classes, seed), learning_rate)
     lowest, best = np.full(heads, np.inf), np.zeros((n, heads, n_classes), np.float32)
     for epoch in tqdm(range(epochs), desc=f"{heads} heads, {splits[0].name}", unit="epoch", leave=False):
-        order = np.random.default_rng([seed, epoch]).permutation(rows)
-        weight = train[order].copy()
-        for start in range(0, len(order), batch):  # a mean over the head's own rows in the batch
-            weight[start : start + batch] /= np.maximum(weight[start : start + batch].sum(axis=0), 1)
-        model.fit(inputs[order], target[order], batch, sample_weight=weight, shuffle=False, verbose=0)
-        probabilities = keras.ops.softmax(model.predict(inputs, batch_size=1024, verbose=0))
-        probabilities = np.asarray(probabilities)
+        order = np.random.default_rng([seed, epoch]).permutation(used)
+        _epoch(inputs, target, train, adam, n_classes, whole_batch, order)
+        probabilities = _softmax(inputs, adam.parameters, n_classes)
         losses = _validation_loss(probabilities, target, valid)
         better = losses < lowest
         lowest[better], best[:, better] = losses[better], probabilities[:, better]
-    return _out_of_fold(best.reshape(n, len(labels), folds, n_classes), splits)
+    return _out_of_fold(best.reshape(n, len(labels), len(splits), n_classes), splits)
 
 
 def _validation_loss(probabilities: np.ndarray, target: np.ndarray, valid: np.ndarray) -> np.ndarray:

@@ -24,7 +24,9 @@ def tell(request):
     return request.config.stash[closing].append
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter, config):
+    yield
     skipped = len(terminalreporter.stats.get("skipped", []))
     lines = [*config.stash[closing], f"skipped: {skipped}" + (", for the reasons above" if skipped else "")]
     terminalreporter.section("what was not run, and what was counted")

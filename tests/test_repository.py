@@ -82,7 +82,7 @@ def test_readme_names_every_lesson_and_target():
 def test_the_repository_speaks_of_the_product_alone():
     "No folder of one machine and no installer's address in any text file."
     folder = re.compile(r"(?<![\w.~:/-])/(?:home|root|Users|work)/\w+")
-    installer = re.compile(r"(?:--index-url|--find-links|--extra-index)")
+    installer = re.compile(r"--(?:index-url|find-links|extra-index)")
     for path in tracked():
         if path.suffix in {".png", ".gz", ".svg", ".ico"}:
             continue

@@ -1,10 +1,12 @@
 "What all tests share: a quiet, offline surrounding, and a closing list of what was not run."
 
 import os
+import tempfile
 
 import pytest
 
-os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "Agg", "JUPYTER_PLATFORM_DIRS": "1"}
+cache = tempfile.TemporaryDirectory(prefix="cardioteach-")  # the user's own cache is left alone
+os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "Agg", "CARDIOTEACH_CACHE": cache.name}
 closing = pytest.StashKey[list]()
 
 

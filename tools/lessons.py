@@ -12,6 +12,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -142,7 +143,7 @@ def run(notebook: Path) -> None:
     )
     with tqdm(total=len(nb.cells), desc=f"{notebook.stem:16}", unit="cell", disable=False) as bar:
         client.on_cell_complete = lambda cell, cell_index: bar.update(cell_index + 1 - bar.n)
-        client.execute()
+        client.execute(stderr=subprocess.DEVNULL)  # the start-up log of TensorFlow
         bar.update(bar.total - bar.n)
     for cell in nb.cells:
         if cell.cell_type == "code":

@@ -169,6 +169,13 @@ def test_a_missing_class_is_said(training):
     assert load(training).notes == ("no subject of class RV",)
 
 
+def test_phantoms_are_called_phantoms(training):
+    (training / "SYNTHETIC.txt").write_text("made up")
+    assert load(training).notes == ("generated phantoms, not patients",)
+    findings = verify(training.parent)
+    assert set(findings.level) == {"ok"} and findings.found[0] == "5 generated phantoms"
+
+
 # --- what a folder must hold
 
 

@@ -493,7 +493,8 @@ def load(
     broken = [part for part in parts if isinstance(part, InputError)]
     if broken and (not skip_broken or len(broken) == len(parts)):
         _refuse(Path(folder), broken, len(parts))
-    notes = [f"a patient was left out. {error}" for error in broken]
+    notes = ["generated phantoms, not patients"] if _is_generated(patients) else []
+    notes += [f"a patient was left out. {error}" for error in broken]
     return _assemble([part for part in parts if not isinstance(part, InputError)], notes)
 
 # %% ../../nbs/library/data_acdc.ipynb #9a336610
@@ -508,6 +509,11 @@ def _check_options(frames: str, roi: str, box_per: str, size: int):
         raise InputError("box_per", "'slice' with roi='motion'", "'subject'", "Motion gives one box each.")
     if not (isinstance(size, int) and 8 <= size <= 1024):
         raise InputError("size", repr(size), "a whole number from 8 to 1024", "Choose the side in pixels.")
+
+# %% ../../nbs/library/data_acdc.ipynb #b08636c7
+def _is_generated(patients: list[Path]) -> bool:
+    "Whether phantoms were written there, and not scans of people."
+    return (patients[0].parent / "SYNTHETIC.txt").exists()
 
 # %% ../../nbs/library/data_acdc.ipynb #34a1b9db
 def _assemble(parts: list[Crops], notes: list[str]) -> Cohort:
@@ -625,8 +631,12 @@ def _check_counts(folder: Path, checked: list[Checked]) -> list[dict]:
     sizes = {name: int(groups.get(name, 0)) for name in CLASSES}
     listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
     slices, masks = sum(part.slices for part in checked), sum(part.slices_with_mask for part in checked)
+    if _is_generated([patient.patient for patient in checked]):
+        size = (True, f"{n} generated phantoms", "any number", "")
+    else:
+        size = (n in (100, 50), f"{n} patients", "100 (training) or 50 (testing)", "Is it complete?")
     counts = [
-        (n in (100, 50), f"{n} patients", "100 (training) or 50 (testing) in ACDC itself", "Is it complete?"),
+        size,
         (len(set(sizes.values())) == 1, listed, "groups of one size", "Is it complete?"),
         (beats == n, f"{beats} of {n} 4-D files", "one a patient", "Without them only frames='ed_es' works."),
         (

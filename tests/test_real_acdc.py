@@ -28,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def folder():
-    return Path(os.environ["CARDIOTEACH_DATA"]) / "acdc" / "training"
+    return Path(os.environ["CARDIOTEACH_DATA"]).resolve() / "acdc" / "training"
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,10 @@ def body_surface_m2(height_cm: float, weight_kg: float) -> float:
     "Body surface in square metres, after Mosteller."
     if not (50 < height_cm < 250 and 2 < weight_kg < 350):
         raise InputError(
-            "height, weight", f"{height_cm} cm, {weight_kg} kg", "50 to 250 cm, 2 to 350 kg", "Check the units."
+            "height, weight",
+            f"{height_cm} cm, {weight_kg} kg",
+            "50 to 250 cm, 2 to 350 kg",
+            "Check the units.",
         )
     return float(np.sqrt(height_cm * weight_kg / 3600))
 
@@ -93,7 +96,9 @@ def _check_masks(end_diastole: np.ndarray, end_systole: np.ndarray):
         raise InputError("masks", found, "one shape (x, y, slice)", "Take both masks of the same heart.")
     labels = np.union1d(end_diastole, end_systole)
     if not np.isin(labels, [0, 1, 2, 3]).all():
-        raise InputError("masks", f"labels {labels[:8].tolist()}", "0 to 3", "Take the masks, not the images.")
+        raise InputError(
+            "masks", f"labels {labels[:8].tolist()}", "0 to 3", "Take the masks, not the images."
+        )
 
 # %% ../nbs/library/heart.ipynb #a3f30d82
 def meets_criteria(

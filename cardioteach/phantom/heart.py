@@ -17,13 +17,22 @@ import numpy as np
 import pandas as pd
 
 from ..cohort import InputError
-from ..heart import GROUPS, MYOCARDIUM_G_PER_ML, body_surface_m2, indices, meets_criteria
+from cardioteach.heart import (
+    GROUPS,
+    LEFT_VENTRICLE,
+    MYOCARDIUM,
+    MYOCARDIUM_G_PER_ML,
+    RIGHT_VENTRICLE,
+    body_surface_m2,
+    indices,
+    meets_criteria,
+)
 
 # %% auto #0
 __all__ = ['PHANTOM_VERSION', 'QUANTITIES', 'GROUP_VALUES', 'ANGLES', 'LEVELS', 'SIZES', 'MATRICES', 'SPACINGS_MM', 'FRAMES',
            'NOTICE', 'Person', 'draw_person', 'emptying', 'Walls', 'Moment', 'Size', 'Protocol', 'draw_protocol',
-           'Look', 'draw_look', 'Grid', 'Chest', 'Detail', 'Polar', 'Scan', 'render', 'scan_person', 'measure',
-           'write_patient', 'make', 'measured', 'compliance']
+           'Look', 'draw_look', 'Grid', 'Chest', 'paint_chest', 'Detail', 'Polar', 'Scan', 'cut_mask', 'render',
+           'scan_person', 'measure', 'write_patient', 'make', 'measured', 'compliance', 'measure_look']
 
 # %% ../../nbs/library/phantom_heart.ipynb #97619e80
 PHANTOM_VERSION = 1  # raised by hand whenever the same seed would give other pixels
@@ -71,6 +80,7 @@ class Person:
     infarct_reach: float  # how far from the apex it reaches, 0 to 1
     flattening: float  # how much the septum is pushed flat, 0 to 0.4
     rv_half_width: float  # angle from the middle of the right ventricle to its edge
+    rv_form: float  # 1.7 a bow, 2.8 a box
     rv_apex: float  # where the right ventricle ends, 0 apex to 1 base
     gain: float  # wall volume at end systole over end diastole: trabeculae pressed into the wall
     outline: tuple  # amplitudes and phases of small deviations from a circle
@@ -81,7 +91,7 @@ def _random(seed: int, group: str, rank: int, stream: int, attempt: int = 0) -> 
     return np.random.default_rng([PHANTOM_VERSION, seed, GROUPS.index(group), rank, stream, attempt])
 
 
-def _near(random: np.random.Generator, mean: float, spread: float, sds: float = 2.0) -> float:
+def _near(random: np.random.Generator, mean: float, spread: float, sds: float = 2.3) -> float:
     "One draw from a normal distribution cut at `sds` standard deviations."
     while True:
         z = random.standard_normal()
@@ -98,18 +108,29 @@ def draw_person(
 ) -> Person:
     "Draw one person of a group."
     random = _random(seed, group, rank, 0, attempt)
-    drawn = {q: _near(random, *values) for q, values in zip(QUANTITIES, GROUP_VALUES[mode][group], strict=True)}
+    drawn = {
+        q: _near(random, *values) for q, values in zip(QUANTITIES, GROUP_VALUES[mode][group], strict=True)
+    }
     height = _near(random, 171, 9)
     weight = _near(random, 25.8, 4.0) * (height / 100) ** 2
     surface = body_surface_m2(height, weight)
     means = GROUP_VALUES[mode][group]
     stretch = (drawn["lv_edvi"] / means[0][0]) ** 0.4  # a bigger cavity has a heavier wall
     edv = max(drawn["lv_edvi"], 28) * surface
-    fraction, rv_fraction = np.clip(drawn["ejection_fraction"], 6, 84), np.clip(drawn["rv_ejection_fraction"], 7, 78)
+    fraction, rv_fraction = (
+        np.clip(drawn["ejection_fraction"], 6, 84),
+        np.clip(drawn["rv_ejection_fraction"], 7, 78),
+    )
     return Person(
-        group, round(height), round(weight), edv, float(fraction),
-        max(drawn["rv_edvi"], 30) * surface, float(rv_fraction),
-        max(drawn["mass_index"] * stretch, 26) * surface / MYOCARDIUM_G_PER_ML, drawn["systole"],
+        group,
+        round(height),
+        round(weight),
+        edv,
+        float(fraction),
+        max(drawn["rv_edvi"], 30) * surface,
+        float(rv_fraction),
+        max(drawn["mass_index"] * stretch, 26) * surface / MYOCARDIUM_G_PER_ML,
+        drawn["systole"],
         **_draw_shape(random, group, edv, float(fraction)),
     )
 
@@ -117,19 +138,24 @@ def draw_person(
 def _draw_shape(random: np.random.Generator, group: str, edv: float, fraction: float) -> dict:
     "The parameters of a heart's form and motion that the group and its volumes leave open."
     thick, infarct, right = group == "HCM", group == "MINF", group == "RV"
-    harmonics = tuple((float(random.normal(0, 0.028 / k**0.5)), float(random.uniform(0, 2 * np.pi))) for k in (2, 3, 4, 5))
+    harmonics = tuple(
+        (float(random.normal(0, 0.028 / k**0.5)), float(random.uniform(0, 2 * np.pi))) for k in (2, 3, 4, 5)
+    )
     return {
-        "length": (0.96 if group == "DCM" else 1.0) * _near(random, 82, 5) * (edv / 130) ** (1 / 3),
+        "length": (0.96 if group == "DCM" else 1.0) * _near(random, 79, 5) * (edv / 130) ** (1 / 3),
         "tip": _near(random, 10 if thick else 6, 1.2),
-        "descent": float(np.clip(fraction * _near(random, 0.15 if right else 0.2, 0.03), 2, 15)),
-        "septal_excess": _near(random, 0.7, 0.35) if thick else _near(random, 0.08, 0.05),
+        "descent": float(np.clip(fraction * _near(random, 0.15 if right else 0.17, 0.03), 2, 14)),
+        "septal_excess": _near(random, 0.75, 0.3) if thick else _near(random, 0.45, 0.15),
         "thick_angle": np.pi + _near(random, 0.5, 0.9 if thick else 0.2),
         "infarct_angle": float(random.choice([3.9, 2.0, 0.2])) + _near(random, 0, 0.3),
         "infarct_width": _near(random, 1.1, 0.15) if infarct else 0.0,
         "infarct_reach": _near(random, 0.8, 0.08),
-        "flattening": float(np.clip(_near(random, 0.2, 0.1), 0.04, 0.36)) if right else abs(_near(random, 0, 0.03)),
-        "rv_half_width": _near(random, 1.5 if right else 1.3, 0.1),
-        "rv_apex": _near(random, 0.1 if right else 0.2, 0.04),
+        "flattening": float(np.clip(_near(random, 0.2, 0.1), 0.04, 0.36))
+        if right
+        else abs(_near(random, 0, 0.03)),
+        "rv_half_width": _near(random, 1.5 if right else 1.25, 0.09),
+        "rv_form": _near(random, 2.2, 0.3),
+        "rv_apex": _near(random, 0.08 if right else 0.15, 0.04),
         "gain": _near(random, 1.06, 0.05) if group == "DCM" else _near(random, 1.12, 0.06),
         "outline": harmonics,
     }
@@ -149,7 +175,9 @@ def emptying(
     return PchipInterpolator(times, values)(np.asarray(phase) % 1.0)
 
 # %% ../../nbs/library/phantom_heart.ipynb #d5bc2819
-ANGLES = 2 * np.pi * np.arange(180) / 180  # 0 points away from the septum, pi to it; on screen y grows downwards
+ANGLES = (
+    2 * np.pi * np.arange(180) / 180
+)  # 0 points away from the septum, pi to it; on screen y grows downwards
 LEVELS = (np.arange(48) + 0.5) / 48  # from the tip of the apex, 0, to the base, 1
 
 
@@ -174,72 +202,87 @@ def _root(a: float, b: float, c: float) -> float:
     return float((-b + np.sqrt(max(b * b - 4 * a * c, 0))) / (2 * a))
 
 # %% ../../nbs/library/phantom_heart.ipynb #ce1c55c1
+def _volume(squared_radius: np.ndarray, extent: float) -> float:
+    "Volume in mm3 inside a border given its squared radii (level, angle) and its extent from apex to base."
+    return float(np.pi * extent * squared_radius.mean())
+
+
+def _outline(person: Person) -> np.ndarray:
+    "Deviation from a circle for each angle, flattened towards the right ventricle."
+    waves = [a * np.cos(k * ANGLES + p) for k, (a, p) in zip((2, 3, 4, 5), person.outline, strict=True)]
+    chord = (1.06 - person.flattening) / np.maximum(-np.cos(ANGLES), 1e-3)
+    return (1 + sum(waves)) * (1 + chord**-10.0) ** (-1 / 10)
+
+
+def _infarct(person: Person) -> np.ndarray:
+    "1 where the wall does not move, 0 elsewhere (level, angle)."
+    if person.infarct_width == 0:
+        return np.zeros((len(LEVELS), len(ANGLES)))
+    away = np.abs(_apart(ANGLES, person.infarct_angle)) / person.infarct_width
+    along = 1 - _step(LEVELS, person.infarct_reach - 0.15, person.infarct_reach + 0.1)
+    return along[:, None] * (1 - _step(away, 0.75, 1.3))
+
+# %% ../../nbs/library/phantom_heart.ipynb #6aa8bfa8
+def _thickness(person: Person) -> np.ndarray:
+    "Relative thickness of the wall: thick septum, thicker where the right ventricle joins, thin scar and apex."
+    bump = np.exp(-0.5 * (_apart(ANGLES, person.thick_angle) / 0.8) ** 2)
+    joints = [np.exp(-0.5 * (_apart(ANGLES, np.pi + s * person.rv_half_width) / 0.2) ** 2) for s in (-1, 1)]
+    along = 0.85 + 0.15 * _step(LEVELS, 0.1, 0.5)
+    excess = (person.septal_excess * bump + 0.55 * sum(joints)) * (1 - 0.5 * _step(LEVELS, 0.8, 1))[:, None]
+    return along[:, None] * (1 + excess) * (1 - 0.5 * _infarct(person))
+
+
+def _crescent(person: Person) -> np.ndarray:
+    "Relative width of the right ventricle beyond the septum (level, angle)."
+    rise = np.clip((LEVELS - person.rv_apex) / (1 - person.rv_apex), 0, 1)[:, None]
+    half_width = person.rv_half_width * (0.6 + 0.4 * rise**0.6)
+    across = np.clip(np.abs(_apart(ANGLES, np.pi + 0.18 * rise)) / half_width, 0, 1)
+    return rise**0.45 * (1 - across**person.rv_form) ** 0.8
+
+# %% ../../nbs/library/phantom_heart.ipynb #5afc17bd
+@dataclass(frozen=True, eq=False)
 class Walls:
-    "The three borders of a person's heart at end diastole, and at any other moment."
+    "The borders of a person's heart at end diastole; `at` gives any other moment."
 
-    def __init__(self, person: Person):
-        self.person = person
-        self.extent = person.length + person.tip  # from the outside of the apex to the base, mm
-        height = LEVELS * self.extent - person.tip  # above the tip of the cavity, mm
-        cavity = np.where(height > 0, _dome(height / person.length), 0) * (1 - 0.1 * _step(LEVELS, 0.85, 1.05))
-        self.endo = cavity[:, None] * self._outline()
-        self.endo *= np.sqrt(1000 * person.lv_edv / self._volume(self.endo**2))
-        outer = np.sqrt(1000 * person.lv_edv / self._volume((cavity[:, None] * self._outline()) ** 2)) * self._outline()
-        dome, pattern = _dome(LEVELS)[:, None], self._pattern()
-        missing = self._volume((outer * dome) ** 2 - self.endo**2) - 1000 * person.wall
-        thickness = _root(self._volume((pattern * dome) ** 2), self._volume(2 * outer * pattern * dome**2), missing)
-        self.epi = np.maximum((outer + thickness * pattern) * dome, self.endo + 2.5)
-        self.weight = 1 - 1.05 * self._infarct() * np.ones_like(self.endo)
-        self.crescent = self._crescent()
+    person: Person
+    extent: float  # from the outside of the apex to the base, mm
+    endo: np.ndarray  # radii in mm (level, angle), as the next
+    epi: np.ndarray
+    crescent: np.ndarray  # relative width of the right ventricle
+    motion: np.ndarray  # how much each part takes part in the squeeze, 1 fully
 
-    def _volume(self, squared_radius: np.ndarray) -> float:
-        "Volume in mm3 inside a border given its squared radii (level, angle)."
-        return float(0.5 * squared_radius.mean() * 2 * np.pi * self.extent)
-
-    def _outline(self) -> np.ndarray:
-        "Deviation from a circle for each angle, flattened towards the right ventricle."
-        waves = [a * np.cos(k * ANGLES + p) for k, (a, p) in zip((2, 3, 4, 5), self.person.outline, strict=True)]
-        facing = np.maximum(-np.cos(ANGLES), 1e-3)
-        chord = (1.06 - self.person.flattening) / facing
-        return (1 + sum(waves)) * (1 + chord**-10.0) ** (-1 / 10)
-
-    def _infarct(self) -> np.ndarray:
-        "1 where the wall does not move, 0 elsewhere (level, angle)."
-        if self.person.infarct_width == 0:
-            return np.zeros((len(LEVELS), 1))
-        across = 1 - _step(np.abs(_apart(ANGLES, self.person.infarct_angle)), 0.75 * self.person.infarct_width,
-                           1.3 * self.person.infarct_width)
-        return (1 - _step(LEVELS, self.person.infarct_reach - 0.15, self.person.infarct_reach + 0.1))[:, None] * across
-
-    def _pattern(self) -> np.ndarray:
-        "Relative thickness of the wall (level, angle): a thick septum, a thin scar, a thinner apex."
-        bump = np.exp(-0.5 * (_apart(ANGLES, self.person.thick_angle) / 0.8) ** 2)
-        along = 0.85 + 0.15 * _step(LEVELS, 0.1, 0.5)
-        excess = 1 + self.person.septal_excess * bump * (1 - 0.5 * _step(LEVELS, 0.8, 1))[:, None]
-        return along[:, None] * excess * (1 - 0.4 * self._infarct())
-
-    def _crescent(self) -> np.ndarray:
-        "Relative width of the right ventricle beyond the septum (level, angle)."
-        person = self.person
-        rise = np.clip((LEVELS - person.rv_apex) / (1 - person.rv_apex), 0, 1)[:, None]
-        half_width = person.rv_half_width * (0.55 + 0.45 * rise**0.6)
-        across = np.clip(np.abs(_apart(ANGLES, np.pi + 0.12 * rise)) / half_width, 0, 1)
-        return rise**0.65 * (1 - across**2.6) ** 0.75
+    @classmethod
+    def of(cls, person: Person) -> Walls:
+        "The full heart of a person."
+        extent = person.length + person.tip
+        height = LEVELS * extent - person.tip  # above the tip of the cavity, mm
+        cavity = np.where(height > 0, _dome(height / person.length), 0) * (
+            1 - 0.1 * _step(LEVELS, 0.85, 1.05)
+        )
+        outline, dome, pattern = _outline(person), _dome(LEVELS)[:, None], _thickness(person)
+        shape = cavity[:, None] * outline
+        radius = np.sqrt(1000 * person.lv_edv / _volume(shape**2, extent))
+        endo, outer = radius * shape, radius * outline * dome
+        # wall volume = volume of (outer + thickness * pattern) minus the cavity, a quadratic in thickness
+        known = _volume(outer**2 - endo**2, extent) - 1000 * person.wall
+        linear, square = _volume(2 * outer * pattern * dome, extent), _volume((pattern * dome) ** 2, extent)
+        epi = np.maximum(outer + _root(square, linear, known) * pattern * dome, endo + 2.5)
+        return cls(person, extent, endo, epi, _crescent(person), 1 - 1.05 * _infarct(person))
 
     def at(self, empty: float) -> Moment:
         "The borders when the heart is `empty` (0 full to 1 emptied)."
-        person = self.person
+        person, squares = self.person, self.endo**2
         shorter = 1 - person.descent * empty / self.extent
-        squares = self.endo**2
-        i0, i1, i2 = (self._volume(squares * self.weight**k) for k in range(3))
+        i0, i1, i2 = (_volume(squares * self.motion**k, self.extent) for k in range(3))
         wanted = 1000 * person.lv_edv * (1 - person.ejection_fraction / 100 * empty) / shorter
         squeeze = (i1 - np.sqrt(max(i1 * i1 - i2 * (i0 - wanted), 0))) / i2
-        endo = self.endo * np.clip(1 - squeeze * self.weight, 0.05, None)
+        endo = self.endo * np.clip(1 - squeeze * self.motion, 0.05, None)
         gain = 1 + (person.gain - 1) * empty
         epi = np.sqrt(endo**2 + (self.epi**2 - squares) * gain / shorter)
         wanted = 1000 * person.rv_edv * (1 - person.rv_ejection_fraction / 100 * empty) / shorter
-        width = _root(self._volume(self.crescent**2), self._volume(2 * epi * self.crescent), -wanted)
-        return Moment(self.extent * shorter, person.tip, endo, epi, epi + width * self.crescent)
+        square, linear = _volume(self.crescent**2, self.extent), _volume(2 * epi * self.crescent, self.extent)
+        right = epi + _root(square, linear, -wanted) * self.crescent
+        return Moment(self.extent * shorter, person.tip, endo, epi, right)
 
 # %% ../../nbs/library/phantom_heart.ipynb #d8e75f35
 @dataclass(frozen=True)
@@ -281,7 +324,13 @@ class Size:
 SIZES = {"tiny": Size(10, 0.35, 0.35, 1), "small": Size(50, 0.7, 1.0, 2), "full": Size(100, 1.0, 1.0, 3)}
 
 # %% ../../nbs/library/phantom_heart.ipynb #7fdf1784
-MATRICES = ((216, 256),) * 9 + ((208, 256),) * 5 + ((232, 256),) * 2 + ((192, 256),) * 2 + ((240, 256), (224, 256), (256, 256))
+MATRICES = (
+    ((216, 256),) * 9
+    + ((208, 256),) * 5
+    + ((232, 256),) * 2
+    + ((192, 256),) * 2
+    + ((240, 256), (224, 256), (256, 256))
+)
 SPACINGS_MM = (1.367, 1.367, 1.367, 1.406, 1.445, 1.484, 1.562, 1.562, 1.562, 1.641, 1.68, 1.758)
 FRAMES = (30, 30, 30, 30, 30, 30, 28, 28, 28, 35, 35, 25)
 
@@ -299,7 +348,7 @@ class Protocol:
     top_mm: float  # the first slice's height below the base
     slices: int
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #b71914fb
 def draw_protocol(person: Person, rank: int, seed: int, size: Size, attempt: int = 0) -> Protocol:
     "Draw a scan for a person, spread as in ACDC."
     random = _random(seed, person.group, rank, 1, attempt)
@@ -315,9 +364,14 @@ def draw_protocol(person: Person, rank: int, seed: int, size: Size, attempt: int
     below = random.choice([0, 0, 0, 1])  # sometimes a slice beyond the apex
     slices = int(np.ceil((person.length - top + 0.6 * person.tip) / thickness)) + int(below)
     return Protocol(
-        tuple(8 * round(size.scale * m / 8) for m in matrix), round(float(spacing) / size.scale, 4), thickness,
-        max(8, round(frames * size.frames)), bool(random.random() < 0.16),
-        int(random.integers(1, 4)) if random.random() < 0.02 else 0, float(top), slices,
+        tuple(8 * round(size.scale * m / 8) for m in matrix),
+        round(float(spacing) / size.scale, 4),
+        thickness,
+        max(8, round(frames * size.frames)),
+        bool(random.random() < 0.16),
+        int(random.integers(1, 4)) if random.random() < 0.02 else 0,
+        float(top),
+        slices,
     )
 
 # %% ../../nbs/library/phantom_heart.ipynb #0d1c944c
@@ -330,6 +384,7 @@ class Look:
     right_blood: float
     fat: float
     liver: float
+    lung: float
     noise: float  # standard deviation
     mottle: float  # unevenness of blood
     coil_mm: float  # how fast the coil's brightness falls off
@@ -340,6 +395,7 @@ class Look:
     axis: float  # angle from the horizontal to the middle of the right ventricle, downwards
     fat_mm: float  # under the skin
     muscle_mm: float
+    shoulder_mm: float  # of flesh above the chest
     girth: float  # size of the chest
     slope: float  # of the diaphragm
     epicardial_mm: float  # fat around the heart
@@ -347,20 +403,35 @@ class Look:
     banding: float  # how near the dark bands of the sequence come, mm from the heart
     arm: bool  # an arm in the picture
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #814be01c
 def draw_look(person: Person, rank: int, seed: int) -> Look:
     "Draw what is particular to a person's images."
     random = _random(seed, person.group, rank, 2)
     build = person.weight_kg / (person.height_cm / 100) ** 2
     return Look(
-        blood_level=float(np.exp(_near(random, np.log(150), 0.45))), myocardium=_near(random, 0.40, 0.09),
-        right_blood=_near(random, 0.83, 0.1), fat=_near(random, 1.25, 0.2), liver=_near(random, 0.48, 0.1),
-        noise=_near(random, 0.028, 0.009), mottle=_near(random, 0.075, 0.02), coil_mm=_near(random, 75, 15),
-        coil_gain=_near(random, 0.9, 0.3), bias=tuple(_near(random, 0, 0.06) for _ in range(4)),
-        shift_mm=(_near(random, -6, 12), _near(random, -4, 14)), turn=_near(random, 0, 0.13), axis=_near(random, 0.3, 0.28),
-        fat_mm=float(np.clip(_near(random, 1.15, 0.3) * (build - 16), 5, 34)), muscle_mm=_near(random, 11, 2.5),
-        girth=_near(random, 1, 0.07), slope=_near(random, 0.1, 0.13), epicardial_mm=_near(random, 4.0, 1.5),
-        trabeculae_mm=_near(random, 4.5, 1.5), banding=_near(random, 135, 25), arm=bool(random.random() < 0.45),
+        blood_level=float(np.exp(_near(random, np.log(148), 0.53))),
+        myocardium=float(np.clip(_near(random, 0.37, 0.105), 0.22, 0.65)),
+        right_blood=_near(random, 0.79, 0.09),
+        fat=_near(random, 1.25, 0.2),
+        liver=_near(random, 0.52, 0.1),
+        lung=_near(random, 0.15, 0.03),
+        noise=_near(random, 0.022, 0.008),
+        mottle=_near(random, 0.085, 0.02),
+        coil_mm=_near(random, 75, 15),
+        coil_gain=_near(random, 0.9, 0.3),
+        bias=tuple(_near(random, 0, 0.06) for _ in range(4)),
+        shift_mm=(_near(random, -6, 15), _near(random, -3, 19)),
+        turn=_near(random, 0, 0.13),
+        axis=_near(random, 0.42, 0.28),
+        fat_mm=float(np.clip(_near(random, 1.4, 0.35) * (build - 16), 5, 36)),
+        muscle_mm=_near(random, 13, 3),
+        shoulder_mm=_near(random, 75, 18),
+        girth=_near(random, 1.1, 0.08),
+        slope=_near(random, 0.1, 0.13),
+        epicardial_mm=_near(random, 2.2, 0.9),
+        trabeculae_mm=_near(random, 7.5, 2),
+        banding=_near(random, 135, 25),
+        arm=bool(random.random() < 0.45),
     )
 
 # %% ../../nbs/library/phantom_heart.ipynb #afab614e
@@ -412,7 +483,9 @@ def _texture(random: np.random.Generator, shape: tuple, sigma: float) -> np.ndar
     return (noise - noise.mean()) / max(float(noise.std()), 1e-6)
 
 
-def _blob(image, grid: Grid, at: tuple, axes: tuple, value, angle: float = 0.0, lumps: tuple = (), rim: tuple = ()):
+def _blob(
+    image, grid: Grid, at: tuple, axes: tuple, value, angle: float = 0.0, lumps: tuple = (), rim: tuple = ()
+):
     "Paint an ellipse with a lumpy border at `at` (mm), with half axes `axes`; `rim` is (width, value) of a border."
     rows, columns = grid.box(*at, 1.3 * max(axes) + 3)
     part = image[rows, columns]
@@ -434,34 +507,75 @@ def _blob(image, grid: Grid, at: tuple, axes: tuple, value, angle: float = 0.0, 
 # %% ../../nbs/library/phantom_heart.ipynb #1e1d3b04
 def _draw_organs(random: np.random.Generator, look: Look) -> list[dict]:
     "Organs and vessels of one person: where, how large, how bright, between which slices (0 base to 1 apex)."
+
     def organ(x, y, ax, ay, middle, reach, value, grain=0.0, rim=(), spread=8, lumpy=0.06):
         lumps = tuple((float(random.normal(0, lumpy)), random.uniform(0, 6.3)) for _ in range(3))
-        return dict(at=(random.normal(x, spread), random.normal(y, spread)), axes=(ax * random.uniform(0.85, 1.15),
-                    ay * random.uniform(0.85, 1.15)), angle=random.uniform(-0.4, 0.4), middle=middle, reach=reach,
-                    value=value, grain=grain, rim=rim, lumps=lumps)
+        return dict(
+            at=(random.normal(x, spread), random.normal(y, spread)),
+            axes=(ax * random.uniform(0.85, 1.15), ay * random.uniform(0.85, 1.15)),
+            angle=random.uniform(-0.4, 0.4),
+            middle=middle,
+            reach=reach,
+            value=value,
+            grain=grain,
+            rim=rim,
+            lumps=lumps,
+        )
 
     near = random.uniform
-    organs = [organ(-50, 78, 78, 62, 0.3, 1.4, look.liver, 0.03, (1.5, 0.2)),
-              organ(55, 68, 40, 26, 0.85, 0.75, near(0.25, 0.9), 0.14, (3, 0.35)),
-              organ(98, 82, 24, 40, 0.5, 0.8, look.liver * near(1.0, 1.3), 0.03, (1.5, 0.15)),
-              organ(66, 125, 24, 36, 0.4, 0.8, near(0.55, 0.8), 0.05, (2, 0.2))]
-    for _ in range(9):
-        organs.append(organ(near(-20, 110), near(85, 170), near(8, 20), near(8, 18), near(0, 1), near(0.3, 0.9),
-                            near(0.15, 0.8), 0.12, (2.2, 0.4), lumpy=0.12))
+    organs = [
+        organ(-40, 82, 88, 66, 0.3, 1.3, look.liver, 0.03, (1.5, 0.2)),
+        organ(48, 62, 50, 32, 0.8, 0.85, near(0.25, 0.8), 0.12, (3, 0.35)),
+        organ(95, 72, 30, 42, 0.5, 0.9, look.liver * near(1.0, 1.3), 0.03, (1.5, 0.15)),
+        organ(66, 125, 24, 36, 0.4, 0.8, near(0.55, 0.8), 0.05, (2, 0.2)),
+    ]
+    for _ in range(14):
+        organs.append(
+            organ(
+                near(-40, 120),
+                near(85, 180),
+                near(9, 24),
+                near(8, 20),
+                near(0, 1),
+                near(0.3, 0.9),
+                near(0.15, 0.8),
+                0.12,
+                (2.2, 0.4),
+                lumpy=0.12,
+            )
+        )
     organs.append(organ(30, 60, 11, 11, -0.2, 0.9, near(0.8, 1.05), 0.04, (1.5, 0.15), spread=4, lumpy=0.02))
     for _ in range(26):  # vessels of the liver
-        organs.append(organ(near(-110, 0), near(50, 130), near(1.5, 5), near(1.2, 2.2), near(0, 1), 0.2,
-                            near(0.75, 1.0), spread=1))
+        organs.append(
+            organ(
+                near(-110, 0),
+                near(50, 130),
+                near(1.5, 5),
+                near(1.2, 2.2),
+                near(0, 1),
+                0.2,
+                near(0.75, 1.0),
+                spread=1,
+            )
+        )
     return organs
 
 
 def _draw_lung_vessels(random: np.random.Generator) -> list[tuple]:
     "Bright dots in the lung, denser near its root: x, y, radius, signal, slice where it is cut."
-    n = 130
-    away = random.exponential(38, n) + 22
+    n = 220
+    away = random.exponential(36, n) + 24
     angle = random.uniform(-2.4, 0.9, n)
-    return list(zip(10 + away * np.cos(angle), away * np.sin(angle), np.clip(random.exponential(0.9, n) + 0.7, 0.7, 3.2),
-                    random.uniform(0.35, 1.0, n), random.uniform(-0.2, 1.1, n), strict=True))
+    return list(
+        zip(
+            10 + away * np.cos(angle),
+            away * np.sin(angle),
+            np.clip(random.exponential(0.9, n) + 0.7, 0.7, 3.2),
+            random.uniform(0.35, 1.0, n),
+            random.uniform(-0.2, 1.1, n),
+            strict=True,
+        )
+    )
 
 # %% ../../nbs/library/phantom_heart.ipynb #bfc55c57
 def _around(grid: Grid, centre: tuple, angles_deg: tuple, radii) -> np.ndarray:
@@ -469,100 +583,130 @@ def _around(grid: Grid, centre: tuple, angles_deg: tuple, radii) -> np.ndarray:
     from scipy.interpolate import CubicSpline
 
     at = np.deg2rad(np.append(angles_deg, angles_deg[0] + 360))
-    curve = CubicSpline(at, np.append(radii, radii[0]), bc_type="periodic")(at[0] + 2 * np.pi * np.arange(361) / 360)
+    curve = CubicSpline(at, np.append(radii, radii[0]), bc_type="periodic")(
+        at[0] + 2 * np.pi * np.arange(361) / 360
+    )
     dx, dy = grid.x - centre[0], grid.y - centre[1]
     where = (np.arctan2(dy, dx) - at[0]) % (2 * np.pi) * (360 / (2 * np.pi))
     return np.interp(where, np.arange(361), curve).astype(np.float32) - np.hypot(dx, dy)
 
 # %% ../../nbs/library/phantom_heart.ipynb #9c2205fd
+@dataclass(frozen=True, eq=False)
 class Chest:
-    "Everything around one person's heart; `slice` paints it."
+    "What lies around one person's heart."
 
-    def __init__(self, person: Person, look: Look, rank: int, seed: int):
-        self.look = look
+    look: Look
+    organs: list[dict]
+    vessels: list[tuple]  # dots in the lung: x, y, radius, signal, slice
+    muscles: list[tuple]  # of chest and shoulder: place, half axes, angle
+    wobble: np.ndarray  # deviations of the rib cage from the standard form
+    ribs: float  # where the ribs are cut, 0 to 1
+    arm: tuple  # place and radius of an arm
+    grain: int  # seed of the textures
+
+    @classmethod
+    def of(cls, person: Person, look: Look, rank: int, seed: int) -> Chest:
+        "The chest of a person."
         random = _random(seed, person.group, rank, 3)
-        self.organs = _draw_organs(random, look)
-        self.vessels = _draw_lung_vessels(random)
-        self.wobble = random.normal(0, 0.035, 8)
-        self.ribs = random.uniform(0, 1)
-        self.arm = (random.uniform(95, 125), random.uniform(-150, -120), random.uniform(22, 30))
-        self.grain = int(random.integers(2**31))
+        near = random.uniform
+        return cls(
+            look,
+            _draw_organs(random, look),
+            _draw_lung_vessels(random),
+            [
+                ((near(-60, 90), near(-170, -125)), (near(25, 50), near(8, 16)), near(-0.9, 0.3))
+                for _ in range(5)
+            ],
+            random.normal(0, 0.035, 8),
+            near(0, 1),
+            (near(95, 125), near(-150, -120), near(22, 30)),
+            int(random.integers(2**31)),
+        )
 
-    def slice(
-        self,
-        grid: Grid,
-        along: float,  # 0 at the base to 1 at the apex
-        left_mm: float,  # how far the heart reaches to the left of its middle in this slice
-        below_mm: float,  # and downwards
-    ) -> np.ndarray:  # signed signal, fat negative
-        "Paint the chest at one slice."
-        random = np.random.default_rng([self.grain, int(100 * along) + 100])
-        look, image = self.look, np.zeros(grid.shape, np.float32)
-        coarse, fine = (_texture(random, grid.shape, s / grid.spacing) for s in (9.0, 2.0))
-        fat = -look.fat * (1 + 0.05 * coarse + 0.03 * fine)
-        cavity = self._walls(image, grid, along, left_mm, fat, fine)
-        lung = _cover(cavity, grid.spacing)
-        _paint(image, lung, 0.05 + 0.02 * fine)
-        for x, y, radius, value, where in self.vessels:
-            if abs(where - along) < 0.12:
-                _blob(image, grid, (x, y), (radius, 0.8 * radius), value)
-        self._belly(image, grid, along, lung, below_mm, fat, fine)
-        return image
+# %% ../../nbs/library/phantom_heart.ipynb #81504ba5
+def paint_chest(
+    chest: Chest,
+    grid: Grid,
+    along: float,  # where the slice cuts, 0 at the base to 1 at the apex
+    left_mm: float,  # how far the heart reaches to the left of its middle in this slice
+    below_mm: float,  # and downwards
+) -> np.ndarray:  # signed signal, fat negative
+    "Paint everything but the heart."
+    random = np.random.default_rng([chest.grain, int(100 * along) + 100])
+    look, image = chest.look, np.zeros(grid.shape, np.float32)
+    coarse, fine = (_texture(random, grid.shape, s / grid.spacing) for s in (9.0, 2.0))
+    fat = -look.fat * (1 + 0.05 * coarse + 0.03 * fine)
+    cavity = _paint_flesh(image, chest, grid, along, left_mm, fat, fine)
+    lung = _cover(cavity, grid.spacing)
+    _paint(image, lung, look.lung * (1 + 0.1 * fine))
+    for x, y, radius, value, where in chest.vessels:
+        if abs(where - along) < 0.12:
+            _blob(image, grid, (x, y), (radius, 0.8 * radius), value)
+    _paint_belly(image, chest, grid, along, lung, below_mm, fat, fine)
+    pad = tuple(v * _step(along, 0.15, 1.0) + 0.5 for v in (36, 18))
+    lumps = ((0.15, chest.arm[0]), (0.1, chest.arm[1]))
+    _blob(image, grid, (-0.5 * left_mm, 0.95 * below_mm), pad, 0.7 * fat, 0.3, lumps)
+    return image
 
-    def _walls(self, image, grid, along, left_mm, fat, fine) -> np.ndarray:
-        "Paint skin, fat, muscle and ribs; returns the depth inside the rib cage."
-        look, centre = self.look, (22 + 8 * along, 5.0)
-        angles = (0, 45, 90, 135, 180, 225, 270, 315)
-        left = left_mm + 7 + centre[0]
-        radii = np.array([112, 150, 205, 165, left, 0.55 * left + 52, 122 - 22 * along, 128 - 12 * along])
-        radii = radii * look.girth ** np.array([1, 1, 1, 1, 0, 0.5, 1, 1]) * (1 + self.wobble)
-        cavity = _around(grid, centre, angles, radii)
-        bones = look.muscle_mm * np.array([1, 1, 1, 0.9, 0.75, 1.2, 1.5, 1.5])
-        cover = look.fat_mm * np.array([0.9, 0.8, 0.9, 0.9, 1, 1 + 0.7 * along, 1.2 + 0.7 * along, 1])
-        flesh, body = (_around(grid, centre, angles, radii + extra) for extra in (bones, bones + cover))
-        if look.arm:
-            self._arm(image, grid, fat)
-        _paint(image, _cover(body, grid.spacing), fat)
-        _paint(image, _cover(flesh, grid.spacing), 0.33 * (1 + 0.12 * fine))
-        _paint(image, _cover(2.2 - np.abs(flesh - 0.5 * look.muscle_mm), 2 * grid.spacing) * (fine > 0.2), 0.7 * fat)
-        self._ribs(image, grid, cavity, centre, along)
-        return cavity
-
-    def _arm(self, image, grid, fat):
-        "Paint an arm beside the chest."
-        x, y, radius = self.arm
+# %% ../../nbs/library/phantom_heart.ipynb #6c8e1078
+def _paint_flesh(image, chest: Chest, grid: Grid, along: float, left_mm: float, fat, fine) -> np.ndarray:
+    "Paint skin, fat, muscle, ribs and arm; returns the depth inside the rib cage."
+    look, centre, angles = chest.look, (22 + 8 * along, 5.0), (0, 45, 90, 135, 180, 225, 270, 315)
+    left = left_mm + 12 + centre[0]
+    radii = np.array(
+        [100, 140, 205, 0.8 * left + 72, left, 0.62 * left + 34, 98 - 15 * along, 108 - 10 * along]
+    )
+    radii = radii * look.girth ** np.array([1, 1, 1, 1, 0, 0.5, 1, 1]) * (1 + chest.wobble)
+    muscle = look.muscle_mm * np.array([1.7, 1.4, 1, 1.3, 1.5, 1.5, 1.7, 2.2])
+    skin = look.fat_mm * np.array([1.2, 1, 1, 1.2, 1.2, 1.2 + 0.7 * along, 1.4, 1.2])
+    skin = skin + look.shoulder_mm * np.array([0, 0, 0, 0, 0, 0.25, 1, 0.7])
+    depths = [_around(grid, centre, angles, r) for r in (radii, radii + muscle, radii + muscle + skin)]
+    cavity, flesh, body = depths
+    _paint(image, _cover(body, grid.spacing), fat)
+    _paint(image, _cover(flesh, grid.spacing), 0.33 * (1 + 0.12 * fine))
+    streak = _cover(2.2 - np.abs(flesh - 0.5 * look.muscle_mm), 2 * grid.spacing) * (fine > 0.2)
+    _paint(image, streak, 0.7 * fat)
+    for at, axes, angle in chest.muscles:
+        lumps = ((0.12, at[0]), (0.08, at[1]))
+        _blob(image, grid, (at[0] + 10 * along, at[1]), axes, 0.33 * (1 + 0.12 * fine), angle, lumps)
+    image *= _cover(body, grid.spacing)
+    if look.arm:
+        x, y, radius = chest.arm
         _blob(image, grid, (x, y), (radius + 6, radius), fat, 0.5)
         _blob(image, grid, (x, y), (radius, 0.75 * radius), 0.33, 0.5)
         _blob(image, grid, (x + 3, y), (6, 6), -0.8, rim=(2.0, 0.05))
+    _paint_ribs(image, grid, cavity, centre, chest.ribs + 0.3 * along)
+    return cavity
 
-    def _ribs(self, image, grid, cavity, centre, along):
-        "Paint ribs as dark-rimmed marrow in the chest wall, with a bright spot of fat between two of them."
-        arc = np.arange(60, 340, 15.0) + 15 * (self.ribs + 0.3 * along)
-        column = np.arctan2(grid.y - centre[1], grid.x - centre[0])
-        for degree in arc:
-            near = np.abs(_apart(column, np.deg2rad(degree))) < 0.03
-            if not near.any():
-                continue
-            radius = float((cavity + np.hypot(grid.x - centre[0], grid.y - centre[1]))[near].mean())
-            for turn, out, axes, value in ((0.0, 5.5, (6.5, 4.0), 0.28), (0.13, 2.5, (2.4, 1.6), -0.9)):
-                angle = np.deg2rad(degree) + turn
-                at = (centre[0] + (radius + out) * np.cos(angle), centre[1] + (radius + out) * np.sin(angle))
-                _blob(image, grid, at, axes, value, angle + np.pi / 2, rim=(1.6, 0.03) if turn == 0 else ())
+# %% ../../nbs/library/phantom_heart.ipynb #d1ace36a
+def _paint_ribs(image, grid: Grid, cavity: np.ndarray, centre: tuple, start: float):
+    "Paint ribs as dark-rimmed marrow in the chest wall, with a bright spot of fat beside each."
+    dx, dy = grid.x - centre[0], grid.y - centre[1]
+    around, radius = np.arctan2(dy, dx), cavity + np.hypot(dx, dy)
+    for degree in np.arange(60, 340, 15.0) + 15 * start:
+        near = np.abs(_apart(around, np.deg2rad(degree))) < 0.03
+        if not near.any():
+            continue
+        out = float(radius[near].mean())
+        for turn, depth, axes, value in ((0.0, 5.5, (6.5, 4.0), 0.28), (0.13, 2.5, (2.4, 1.6), -0.9)):
+            angle = np.deg2rad(degree) + turn
+            at = (centre[0] + (out + depth) * np.cos(angle), centre[1] + (out + depth) * np.sin(angle))
+            _blob(image, grid, at, axes, value, angle + np.pi / 2, rim=(1.6, 0.03) if turn == 0 else ())
 
-    def _belly(self, image, grid, along, lung, below_mm, fat, fine):
-        "Paint what lies below the diaphragm."
-        look = self.look
-        curve = below_mm + 3 + look.slope * grid.x + 0.0012 * np.maximum(grid.x - 45, 0) ** 2
-        curve -= 0.0012 * np.maximum(-20 - grid.x, 0) ** 1.5
-        below = _cover(grid.y - curve, grid.spacing) * lung
-        part = np.where(grid.y > curve + 2, 0.9 * fat, 0.28).astype(np.float32)
-        for organ in self.organs:
-            size = 1 - ((along - organ["middle"]) / organ["reach"]) ** 2
-            if size > 0.02:
-                axes = tuple(a * np.sqrt(size) for a in organ["axes"])
-                value = (organ["value"] + organ["grain"] * fine).astype(np.float32)
-                _blob(part, grid, organ["at"], axes, value, organ["angle"], organ["lumps"], organ["rim"])
-        _paint(image, below, part)
+
+def _paint_belly(image, chest: Chest, grid: Grid, along: float, lung, below_mm: float, fat, fine):
+    "Paint what lies below the diaphragm."
+    below_mm = below_mm + 12 * _step(-along, -0.25, 0)  # room for the right atrium
+    curve = below_mm + 2 + chest.look.slope * grid.x + 0.0028 * np.maximum(grid.x - 40, 0) ** 2
+    curve += 4 * np.sin(grid.x / 38 + chest.arm[0]) - 4 * np.sin(chest.arm[0])
+    part = np.where(grid.y > curve + 2.5, 0.75 * fat, 0.28).astype(np.float32)
+    for organ in chest.organs:
+        size = 1 - ((along - organ["middle"]) / organ["reach"]) ** 2
+        if size > 0.02:
+            axes = tuple(a * np.sqrt(size) for a in organ["axes"])
+            value = (organ["value"] + organ["grain"] * fine).astype(np.float32)
+            _blob(part, grid, organ["at"], axes, value, organ["angle"], organ["lumps"], organ["rim"])
+    _paint(image, _cover(grid.y - curve, grid.spacing) * lung, part)
 
 # %% ../../nbs/library/phantom_heart.ipynb #f0c443a6
 class Detail:
@@ -571,14 +715,33 @@ class Detail:
     def __init__(self, person: Person, look: Look, rank: int, seed: int):
         random = _random(seed, person.group, rank, 4)
         self.look, self.person = look, person
-        ridges = _texture(random, (len(LEVELS), len(ANGLES)), (4, 2.2)) + 0.8 * _texture(random, (len(LEVELS), len(ANGLES)), (7, 5))
+        ridges = _texture(random, (len(LEVELS), len(ANGLES)), (3, 2.5)) + 0.8 * _texture(
+            random, (len(LEVELS), len(ANGLES)), (7, 5)
+        )
         ragged = 0.35 + 0.65 * _step(np.abs(_apart(ANGLES, np.pi)), 0.7, 1.6)
-        self.ridges = np.clip(ridges - 0.1, 0, 2.2) * look.trabeculae_mm * 0.55 * ragged * (1.15 - 0.9 * LEVELS[:, None])
-        self.muscles = [(_near(random, angle, 0.18), _near(random, 5.2, 0.8), _near(random, 0.42, 0.05),
-                         _near(random, 0.72, 0.05)) for angle in (-0.85, 0.95)]
+        self.ridges = (
+            np.clip(ridges, 0, 2.4) * look.trabeculae_mm * 0.5 * ragged * (1.15 - 0.9 * LEVELS[:, None])
+        )
+        self.muscles = [
+            (
+                _near(random, angle, 0.18),
+                _near(random, 6.0, 0.9),
+                _near(random, 0.42, 0.05),
+                _near(random, 0.72, 0.05),
+            )
+            for angle in (-0.85, 0.95)
+        ]
         self.streaks = _texture(random, (len(LEVELS), len(ANGLES), 24), (2, 1.6, 4))
-        self.fat = np.clip(look.epicardial_mm * (1 + 0.5 * _texture(random, (len(ANGLES),), 9)), 0.8, None)
+        self.fat = np.clip(look.epicardial_mm * (1 + 0.9 * _texture(random, (len(ANGLES),), 10)), 0.3, None)
         self.mottle = _texture(random, (256, 256), 1.0)
+
+    def coat(self, section: np.ndarray, level: float) -> np.ndarray:
+        "Outer radius of the fat around the heart: it fills the grooves, and is thickest at the base and the apex."
+        from scipy.ndimage import gaussian_filter1d
+
+        outside = np.maximum(section[1], section[2] + 2.5)
+        filled = np.maximum(outside, gaussian_filter1d(outside, 10, mode="wrap"))
+        return filled + self.fat * (0.8 + 0.8 * _step(level, 0.75, 1) + 0.8 * _step(-level, -0.35, -0.1))
 
     def row(self, level: float) -> int:
         "The table row of a level."
@@ -589,7 +752,7 @@ class Polar:
     "Distance and direction from the middle of the left ventricle for a part of the image."
 
     def __init__(self, x: np.ndarray, y: np.ndarray, axis: float):
-        self.radius = np.hypot(x, y)
+        self.radius = np.hypot(x, y).astype(np.float32)
         self.angle = (np.arctan2(y, x) + axis) % (2 * np.pi)
         place = self.angle * (len(ANGLES) / (2 * np.pi))
         self.index = place.astype(np.int32) % len(ANGLES)
@@ -601,15 +764,21 @@ class Polar:
         return closed[self.index] * (1 - self.rest) + closed[self.index + 1] * self.rest
 
 # %% ../../nbs/library/phantom_heart.ipynb #6e8eead5
-def _paint_ventricles(image: np.ndarray, polar: Polar, section: np.ndarray, level: float, detail: Detail, edge: float,
-                      mottle: np.ndarray):
+def _paint_ventricles(
+    image: np.ndarray,
+    polar: Polar,
+    section: np.ndarray,
+    level: float,
+    detail: Detail,
+    edge: float,
+    mottle: np.ndarray,
+):
     "Paint both ventricles, cut at `level`, over a part of the image."
     look, row = detail.look, detail.row(level)
     endo, epi, right = (polar(profile) for profile in section)
     r = polar.radius
     outside = np.maximum(epi, right + 2.5)
-    fat = polar(detail.fat) * (1 + 0.8 * _step(level, 0.75, 1))
-    _paint(image, _cover(outside + fat - r, edge), -0.85 * look.fat)
+    _paint(image, _cover(polar(detail.coat(section, level)) - r, edge), -0.85 * look.fat)
     _paint(image, _cover(outside - r, edge), 0.9 * look.myocardium)
     share = np.clip((r - epi) / np.maximum(right - epi, 1), 0, 0.999)
     streaks = detail.streaks[row][polar.index, (share * 24).astype(np.int32)]
@@ -619,6 +788,9 @@ def _paint_ventricles(image: np.ndarray, polar: Polar, section: np.ndarray, leve
     _paint(image, _cover(epi - r, edge), look.myocardium * (1 + 0.35 * mottle))
     ridges = np.minimum(polar(detail.ridges[row]), 0.45 * endo)
     _paint(image, _cover(endo - ridges - r, edge), 1 + mottle)
+    root, opening = 0.75 * float(section[0].mean()), float(_step(level, 0.86, 1.0))
+    to_root = np.hypot(r * np.cos(polar.angle) + 0.4 * root, r * np.sin(polar.angle) + 0.75 * root)
+    _paint(image, opening * _cover(root - to_root, edge), 1 + mottle)  # the ring opens into the outflow tract
     for angle, size, low, high in detail.muscles:
         _paint_papillary(image, polar, section[0], level, (angle, size, low, high), look.myocardium, edge)
 
@@ -636,22 +808,51 @@ def _paint_papillary(image, polar: Polar, endo: np.ndarray, level, muscle: tuple
     _paint(image, _cover(size - np.hypot(along / 1.25, across), edge) * (polar.radius < 1.05 * wall), value)
 
 # %% ../../nbs/library/phantom_heart.ipynb #66788414
-def _paint_base(image: np.ndarray, grid: Grid, axis: float, size: float, over: float, detail: Detail, mottle: np.ndarray):
-    "Paint great vessels and atria `over` mm above the base of a heart with a basal radius of `size` mm."
-    look, cos, sin = detail.look, np.cos(-axis), np.sin(-axis)
-    fat, wall, grow = -0.85 * look.fat, 0.9 * look.myocardium, 1 + 0.012 * over
+def _paint_base(
+    image: np.ndarray,
+    polar: Polar,
+    section: np.ndarray,
+    over: float,
+    detail: Detail,
+    edge: float,
+    mottle: np.ndarray,
+):
+    "Paint great vessels and atria `over` mm above the base, whose borders are `section`."
+    look, size = detail.look, float(section[1].mean())
+    x, y = polar.radius * np.cos(polar.angle), polar.radius * np.sin(polar.angle)
+    epi, right = polar(section[1]), polar(section[2])
+    wall, blood = 0.9 * look.myocardium, look.right_blood * (1 + 1.3 * mottle)
+    _paint(image, _cover(polar(detail.coat(section, 1.0)) - polar.radius, edge), -0.7 * look.fat)
+    grow = 1 + 0.01 * over
+    rooms = [
+        _room(x / size, y / size, *place) * size
+        for place in (
+            (-1.0, 0.5, 0.9 * grow, 0.75 * grow, size),  # right atrium
+            (-0.85, -0.75, 0.6, 0.5, size + 1),  # outflow tract
+            (0.32, 0.28, 0.8 * grow, 0.68 * grow, size + 2),  # left atrium
+            (-0.3, -0.36, 0.5, 0.48, size + 3),
+        )
+    ]  # aortic root
+    inlet = np.minimum(right - polar.radius, polar.radius - 0.85 * epi)
+    whole = np.maximum(np.maximum(rooms[0], rooms[1]), np.minimum(inlet, right - epi - edge))
+    for depth, value in ((whole, blood), (rooms[2], 0.95 * (1 + 1.3 * mottle)), (rooms[3], 1 + 1.3 * mottle)):
+        _paint(image, _cover(depth, edge), wall)
+        _paint(image, _cover(depth - 1.6, edge), value)
 
-    def place(x, y):
-        return (size * (cos * x - sin * y), size * (sin * x + cos * y))
 
-    _blob(image, grid, place(-0.35, 0), (2.05 * size, 1.5 * size), fat, -axis, ((0.06, 1.0), (0.05, 2.0)))
-    pools = ((place(-1.45, 0.55), (0.95 * size * grow, 0.8 * size * grow), look.right_blood),  # right atrium
-             (place(-1.15, -0.8), (0.72 * size, 0.62 * size), look.right_blood * 1.02),  # outflow tract
-             (place(0.3, 0.35), (1.0 * size * grow, 0.72 * size), 0.93),  # left atrium
-             (place(-0.3, -0.35), (0.62 * size, 0.58 * size), 1.0))  # aortic root
-    for at, axes, value in pools:
-        lumps = ((0.05, 0.5), (0.04, at[0]))
-        _blob(image, grid, at, axes, value * (1 + 1.3 * mottle), 0.6 - axis, lumps, rim=(1.8, wall))
+def _room(
+    x: np.ndarray, y: np.ndarray, at_x: float, at_y: float, wide: float, high: float, form: float
+) -> np.ndarray:
+    "Depth inside a lumpy ellipse."
+    u, v = (x - at_x) / wide, (y - at_y) / high
+    around = np.arctan2(v, u)
+    lumps = (
+        1
+        + 0.09 * np.cos(2 * around + 7 * form)
+        + 0.07 * np.cos(3 * around + 3 * form)
+        + 0.04 * np.cos(5 * around + form)
+    )
+    return (lumps - np.hypot(u, v)) * high
 
 # %% ../../nbs/library/phantom_heart.ipynb #86ed1173
 class Scan:
@@ -659,19 +860,30 @@ class Scan:
 
     def __init__(self, person: Person, protocol: Protocol, look: Look, rank: int, seed: int):
         self.person, self.protocol, self.look = person, protocol, look
-        self.random = _random(seed, person.group, rank, 5)
         self.rank, self.seed = rank, seed
         columns, rows = protocol.matrix[::-1] if protocol.turned else protocol.matrix
         self.shape = (rows, columns)
         self.heights = person.length - protocol.top_mm - protocol.thickness_mm * np.arange(protocol.slices)
-        self.offsets = np.clip(self.random.normal(0, 1.1, (protocol.slices, 2)), -3, 3)
-        self.centre = (columns / 2 + look.shift_mm[0] / protocol.spacing_mm, rows / 2 + look.shift_mm[1] / protocol.spacing_mm)
-        self.turn = look.turn + (np.pi / 2 if protocol.turned else 0)
+        self.offsets = np.clip(
+            _random(seed, person.group, rank, 5).normal(0, 1.1, (protocol.slices, 2)), -3, 3
+        )
+        self.centre = (
+            columns / 2 + look.shift_mm[0] / protocol.spacing_mm,
+            rows / 2 + look.shift_mm[1] / protocol.spacing_mm,
+        )
+        self.turn = look.turn + (1.25 if protocol.turned else 0)
         self.grid = Grid(self.shape, protocol.spacing_mm, self.centre, self.turn)
-        walls = Walls(person)
+        walls = Walls.of(person)
+        full = walls.at(0)
+        self.base = np.stack([full.endo[-1], full.epi[-1], full.right[-1]])
         self.systole_frames = max(2, round(person.systole * protocol.frames))
         phase = (np.arange(protocol.frames) - protocol.first_frame) / protocol.frames
         self.moments = [walls.at(e) for e in emptying(phase, self.systole_frames / protocol.frames)]
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        "Size of a voxel."
+        return (self.protocol.spacing_mm, self.protocol.spacing_mm, self.protocol.thickness_mm)
 
     @property
     def end_diastole(self) -> int:
@@ -687,52 +899,55 @@ class Scan:
         "Polar coordinates around the left ventricle of slice `k`."
         return Polar(grid.x - self.offsets[k, 0], grid.y - self.offsets[k, 1], self.look.axis)
 
-    def mask(self, frame: int) -> np.ndarray:
-        "Labels (row, column, slice) of one frame, uint8."
-        from cardioteach.heart import LEFT_VENTRICLE, MYOCARDIUM, RIGHT_VENTRICLE
-
-        found = np.zeros((*self.shape, len(self.heights)), np.uint8)
-        for k, height in enumerate(self.heights):
-            section = self.moments[frame].section(height)
-            if section is not None:
-                polar = self.polar(self.grid, k)
-                inside = [polar.radius < polar(profile) for profile in section]
-                labels = (LEFT_VENTRICLE, MYOCARDIUM, RIGHT_VENTRICLE)
-                found[:, :, k] = np.select(inside, labels, 0)
-        return found
+# %% ../../nbs/library/phantom_heart.ipynb #2cc5a812
+def cut_mask(scan: Scan, frame: int) -> np.ndarray:  # (row, column, slice) uint8, 0 to 3
+    "The labels of one frame, from the smooth borders at the middle of each slice."
+    found = np.zeros((*scan.shape, len(scan.heights)), np.uint8)
+    for k, height in enumerate(scan.heights):
+        section = scan.moments[frame].section(height)
+        if section is not None:
+            polar = scan.polar(scan.grid, k)
+            inside = [polar.radius < polar(profile) for profile in section]
+            found[:, :, k] = np.select(inside, (LEFT_VENTRICLE, MYOCARDIUM, RIGHT_VENTRICLE), 0)
+    return found
 
 # %% ../../nbs/library/phantom_heart.ipynb #37f3a38d
 def _shading(grid: Grid, look: Look) -> np.ndarray:
     "Brightness of coil, slow bias and dark bands over the image, 1 at the heart."
+
     def coil(x, y):
         front, back = np.hypot(x + 105, y + 40), np.hypot(x - 150, y - 60)
-        return 1 + look.coil_gain * (2 * np.exp(-front / look.coil_mm) + 0.8 * np.exp(-back / look.coil_mm))
+        return 1 + look.coil_gain * (1.5 * np.exp(-front / look.coil_mm) + 0.8 * np.exp(-back / look.coil_mm))
 
     x, y = grid.x / 150, grid.y / 150
     slow = look.bias[0] * x + look.bias[1] * y + look.bias[2] * x * y + look.bias[3] * (x * x - y * y)
     field = coil(grid.x, grid.y) / coil(0, 0) * np.exp(slow)
     far = np.hypot(grid.x, 0.85 * grid.y)
-    field *= np.exp(-np.maximum(np.abs(grid.y) - 95, 0) ** 2 / 75**2)
+    field *= np.exp(-(np.maximum(np.abs(grid.y) - 95, 0) ** 2) / 75**2)
     phase = 0.35 * np.maximum(far - look.banding, 0) ** 1.35
     bands = 1 - 0.75 * np.exp(-((np.sin(phase / 2)) ** 2) / 0.15) * (phase > 1)
     return (field * np.where(grid.x > 0, bands, 1)).astype(np.float32)
 
 # %% ../../nbs/library/phantom_heart.ipynb #79ea1ade
-def render(scan: Scan, planes: int) -> np.ndarray:  # (column, row, slice, frame) int16
-    "All frames of a scan, as the scanner would store them."
-    person, look, protocol = scan.person, scan.look, scan.protocol
-    detail = Detail(person, look, scan.rank, scan.seed)
-    chest = Chest(person, look, scan.rank, scan.seed)
-    shading = _shading(scan.grid, look)
-    out = np.empty((*scan.shape[::-1], protocol.slices, protocol.frames), np.int16)
-    for k in range(protocol.slices):
-        still = _still(scan, chest, k)
-        for t in range(protocol.frames):
-            signal = _beating(scan, detail, still, k, t, planes)
-            noise = scan.random.standard_normal((2, *scan.shape), dtype=np.float32) * look.noise
+def render(
+    scan: Scan,
+    planes: int,  # planes averaged through the thickness of a slice
+    frames: list[int] | None = None,  # which frames, from 0; None is all
+) -> np.ndarray:  # (column, row, slice, frame) int16
+    "Frames of a scan, as the scanner would store them."
+    person, look, frames = scan.person, scan.look, range(scan.protocol.frames) if frames is None else frames
+    detail, shading = Detail(person, look, scan.rank, scan.seed), _shading(scan.grid, look)
+    chest = Chest.of(person, look, scan.rank, scan.seed)
+    out = np.empty((len(frames), scan.protocol.slices, *scan.shape), np.int16)
+    for k in range(scan.protocol.slices):
+        still, place = _still(scan, chest, k), _place(scan, k)
+        for i, t in enumerate(frames):
+            random = np.random.default_rng([scan.seed, GROUPS.index(person.group), scan.rank, k, t])
+            signal = _beating(scan, detail, still, place, k, t, planes, random)
+            noise = look.noise * random.standard_normal((2, *scan.shape), dtype=np.float32)
             grey = np.hypot(np.abs(signal) * shading + noise[0], noise[1]) * look.blood_level
-            out[:, :, k, t] = np.clip(grey.T, 0, 32000)
-    return out
+            out[i, k] = np.minimum(grey, 32000)
+    return out.transpose(3, 2, 1, 0)
 
 # %% ../../nbs/library/phantom_heart.ipynb #80794416
 def _still(scan: Scan, chest: Chest, k: int) -> np.ndarray:
@@ -745,33 +960,47 @@ def _still(scan: Scan, chest: Chest, k: int) -> np.ndarray:
     reach = np.full(len(ANGLES), 8.0) if section is None else section[2] + scan.look.epicardial_mm
     angle = ANGLES - scan.look.axis
     along = float(np.clip(1 - full.level(scan.heights[k]), -0.1, 1.1))
-    left, below = max(float(np.max(-reach * np.cos(angle))), 25), max(float(np.max(reach * np.sin(angle))), 14)
-    image = chest.slice(scan.grid, along, left, below)
+    left, below = (
+        max(float(np.max(-reach * np.cos(angle))), 20),
+        max(float(np.max(reach * np.sin(angle))), 14),
+    )
+    image = paint_chest(chest, scan.grid, along, left, below)
     return gaussian_filter(image, 0.5)
 
 
-def _beating(scan: Scan, detail: Detail, still: np.ndarray, k: int, t: int, planes: int) -> np.ndarray:
+def _place(scan: Scan, k: int) -> tuple[tuple, Polar]:
+    "The part of slice `k` in which the heart moves, and its polar coordinates."
+    reach = max(float(moment.right.max()) for moment in scan.moments)
+    box = scan.grid.box(*scan.offsets[k], reach + 22)
+    return box, scan.polar(scan.grid.crop(box), k)
+
+# %% ../../nbs/library/phantom_heart.ipynb #e357c618
+def _beating(
+    scan: Scan, detail: Detail, still: np.ndarray, place: tuple, k: int, t: int, planes: int, random
+):
     "The picture of slice `k` at frame `t`: the heart painted into the chest, signed."
     from scipy.ndimage import gaussian_filter
 
-    moment, spacing = scan.moments[t], scan.protocol.spacing_mm
-    x, y = scan.offsets[k]
-    box = scan.grid.box(x, y, float(moment.right.max()) + 22)
-    grid = scan.grid.crop(box)
-    polar = Polar(grid.x - x, grid.y - y, scan.look.axis)
-    start = scan.random.integers(0, 256, 2)
-    index = [(np.arange(n) + s) % 256 for n, s in zip(grid.shape, start, strict=True)]
+    (box, polar), moment, spacing = place, scan.moments[t], scan.protocol.spacing_mm
+    start = random.integers(0, 256, 2)
+    index = [(np.arange(n) + s) % 256 for n, s in zip(polar.radius.shape, start, strict=True)]
     mottle = scan.look.mottle * detail.mottle[np.ix_(*index)]
-    total = np.zeros(grid.shape, np.float32)
+    inside = moment.level(scan.heights[k]) <= 1  # a slice shows ventricles or what lies above them, not both
+    planes = (
+        planes if moment.level(scan.heights[k]) > 0.3 else 2 * planes + 1
+    )  # the wall runs at a slant near the apex
+    total = np.zeros(polar.radius.shape, np.float32)
     for offset in (np.arange(planes) - (planes - 1) / 2) * (0.75 * scan.protocol.thickness_mm / planes):
         part = still[box].copy()
         height = scan.heights[k] + offset
-        section = moment.section(height)
-        if section is not None:
-            _paint_ventricles(part, polar, section, moment.level(height), detail, spacing, mottle)
-        elif moment.level(height) > 1:
-            over = height + moment.tip - moment.extent
-            _paint_base(part, grid, scan.look.axis, float(moment.endo[-1].mean()), over, detail, mottle)
+        if inside:
+            height = min(height, moment.extent - moment.tip)
+            section = moment.section(height)
+            if section is not None:
+                _paint_ventricles(part, polar, section, moment.level(height), detail, spacing, mottle)
+        else:
+            over = max(height + moment.tip - moment.extent, 0)
+            _paint_base(part, polar, scan.base, over, detail, spacing, mottle)
         total += part / planes
     image = still.copy()
     image[box] = gaussian_filter(total, 0.5)
@@ -797,10 +1026,9 @@ def scan_person(
 
 
 def measure(scan: Scan) -> dict[str, float]:
-    "The indices of a scan, from its masks."
-    spacing = (scan.protocol.spacing_mm, scan.protocol.spacing_mm, scan.protocol.thickness_mm)
-    masks = (scan.mask(frame) for frame in (scan.end_diastole, scan.end_systole))
-    return indices(*masks, spacing, scan.person.height_cm, scan.person.weight_kg)
+    "The indices of a scan, from the masks that will be written."
+    masks = (cut_mask(scan, frame) for frame in (scan.end_diastole, scan.end_systole))
+    return indices(*masks, scan.spacing_mm, scan.person.height_cm, scan.person.weight_kg)
 
 # %% ../../nbs/library/phantom_heart.ipynb #f2bbd056
 def _save(path: Path, array: np.ndarray, spacing_mm: tuple):
@@ -823,18 +1051,22 @@ def write_patient(
 ):
     "Write one patient folder; it appears complete or not at all."
     folder = Path(folder)
-    name, protocol = folder.name, scan.protocol
-    spacing = (protocol.spacing_mm, protocol.spacing_mm, protocol.thickness_mm)
+    name, spacing = folder.name, scan.spacing_mm
     part = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
     try:
         frames = render(scan, planes)
         _save(part / f"{name}_4d.nii.gz", frames, spacing)
         for t in sorted({scan.end_diastole, scan.end_systole}):
             _save(part / f"{name}_frame{t + 1:02d}.nii.gz", frames[..., t], spacing)
-            mask = np.ascontiguousarray(scan.mask(t).transpose(1, 0, 2))
+            mask = np.ascontiguousarray(cut_mask(scan, t).transpose(1, 0, 2))
             _save(part / f"{name}_frame{t + 1:02d}_gt.nii.gz", mask, spacing)
         (part / "Info.cfg").write_text(_info(scan))
-        truth = {"person": asdict(scan.person), "protocol": asdict(protocol), "look": asdict(scan.look), "measured": found}
+        truth = {
+            "person": asdict(scan.person),
+            "protocol": asdict(scan.protocol),
+            "look": asdict(scan.look),
+            "measured": found,
+        }
         (part / "truth.json").write_text(json.dumps(truth, indent=1, default=float))
         part.chmod(0o755)
         part.rename(folder)
@@ -846,8 +1078,14 @@ def write_patient(
 def _info(scan: Scan) -> str:
     "The text of Info.cfg."
     person = scan.person
-    rows = {"ED": scan.end_diastole + 1, "ES": scan.end_systole + 1, "Group": person.group,
-            "Height": f"{person.height_cm:.1f}", "NbFrame": scan.protocol.frames, "Weight": f"{person.weight_kg:.1f}"}
+    rows = {
+        "ED": scan.end_diastole + 1,
+        "ES": scan.end_systole + 1,
+        "Group": person.group,
+        "Height": f"{person.height_cm:.1f}",
+        "NbFrame": scan.protocol.frames,
+        "Weight": f"{person.weight_kg:.1f}",
+    }
     return "".join(f"{key}: {value}\n" for key, value in rows.items())
 
 # %% ../../nbs/library/phantom_heart.ipynb #4b0cdfe2
@@ -871,18 +1109,22 @@ def make(
     from joblib import Parallel, delayed
     from tqdm.auto import tqdm
 
-    settings = _settings(n, seed, size, mode)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
-        todo = _claim(folder, settings)
-        if not todo:
-            print(f"{folder} already holds this phantom: {settings['n']} subjects, used as it is")
-            return folder
-        work = (delayed(_make_patient)(folder, number, settings) for number in todo)
-        done = Parallel(n_jobs=min(processes, len(todo)), return_as="generator_unordered")(work)
-        for _ in tqdm(done, total=len(todo), desc=f"phantom hearts ({size})", unit="subject"):
-            pass
+    settings, folder = _settings(n, seed, size, mode), Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            todo = _claim(folder, settings)
+            if not todo:
+                print(f"{folder} already holds this phantom: {settings['n']} subjects, used as it is")
+                return folder
+            work = (delayed(_make_patient)(folder, number, settings) for number in todo)
+            done = Parallel(n_jobs=min(processes, len(todo)), return_as="generator_unordered")(work)
+            for _ in tqdm(done, total=len(todo), desc=f"phantom hearts ({size})", unit="subject"):
+                pass
+    except OSError as error:
+        raise InputError(
+            folder, str(error), "a folder with room to write in", "Choose another folder."
+        ) from error
     return folder
 
 # %% ../../nbs/library/phantom_heart.ipynb #a7b114e6
@@ -893,7 +1135,9 @@ def _settings(n: int | None, seed: int, size: str, mode: str) -> dict:
             raise InputError(name, repr(value), f"one of {', '.join(known)}", "Take one of them.")
     n = SIZES[size].n if n is None else n
     if n < 5 or n % 5 or n > 995:
-        raise InputError("n", str(n), "a multiple of 5, from 5 to 995", "Each of the five groups gets as many subjects.")
+        raise InputError(
+            "n", str(n), "a multiple of 5, from 5 to 995", "Each of the five groups gets as many subjects."
+        )
     if seed < 0:
         raise InputError("seed", str(seed), "0 or more", "Take another seed.")
     return {"phantom": "heart", "version": PHANTOM_VERSION, "n": n, "seed": seed, "size": size, "mode": mode}
@@ -905,7 +1149,9 @@ def _claim(folder: Path, settings: dict) -> list[int]:
     if notes.exists():
         found = json.loads(notes.read_text())
         if found != settings:
-            raise InputError(folder, f"another phantom, {found}", f"{settings}", "Choose another folder, or delete it.")
+            raise InputError(
+                folder, f"another phantom, {found}", f"{settings}", "Choose another folder, or delete it."
+            )
     elif any(path.name != ".lock" for path in folder.iterdir()):
         raise InputError(folder, "files that are no phantom", "an empty folder", "Choose another folder.")
     else:
@@ -944,3 +1190,21 @@ def compliance(folder: str | Path) -> pd.DataFrame:
     counts = table.groupby("group")[rules].sum().astype(int)
     counts.insert(0, "subjects", table.groupby("group").size())
     return counts
+
+# %% ../../nbs/library/phantom_heart.ipynb #5b1b93db
+def measure_look(image: np.ndarray, mask: np.ndarray, spacing_mm: tuple) -> dict[str, float]:
+    "What differs between persons without being an illness, from an end-diastolic image and its mask."
+    left, muscle, right = (mask == label for label in (LEFT_VENTRICLE, MYOCARDIUM, RIGHT_VENTRICLE))
+    blood = image[left].mean()
+    middle, other = np.argwhere(left).mean(0), np.argwhere(right).mean(0)
+    away = (other - middle)[:2] * np.asarray(spacing_mm[:2])
+    return {
+        "myocardium / blood": image[muscle].mean() / blood,
+        "right / left blood": image[right].mean() / blood,
+        "unevenness of myocardium": image[muscle].std() / blood,
+        "unevenness of blood": image[left].std() / blood,
+        "left ventricle, across": middle[0] / image.shape[0],
+        "left ventricle, down": middle[1] / image.shape[1],
+        "to the right ventricle, across, mm": away[0],
+        "to the right ventricle, down, mm": away[1],
+    }

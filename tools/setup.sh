@@ -31,7 +31,7 @@ if ! { suits .venv/bin/python && .venv/bin/python -m pip --version >/dev/null 2>
     "$python" -m venv --clear .venv
 fi
 echo "CardioTeach: installing what it needs into .venv (once; some minutes, about 3 GB on disk)"
-if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; then
+if ! PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; then
     echo "CardioTeach: the installation failed; the lines above say why. Is there a network, and room on the disk?" >&2
     exit 1
 fi

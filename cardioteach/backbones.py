@@ -28,7 +28,7 @@ from .download import cache_folder
 
 # %% auto #0
 __all__ = ['BACKBONES', 'BUNDLED', 'FEATURES_VERSION', 'Recipe', 'backbone', 'has_gpu', 'precision', 'weights_hash', 'features',
-           'head', 'join']
+           'variance_with_floor', 'head', 'join']
 
 # %% ../nbs/library/backbones.ipynb #8ad22733
 def _convolution(x, filters: int, size: int, strides: int):
@@ -268,15 +268,22 @@ def features(
         lock.release()
 
 # %% ../nbs/library/backbones.ipynb #93464c6f
+def variance_with_floor(variance: np.ndarray) -> np.ndarray:
+    "A ten-thousandth of the mean variance more: a feature that never changes in training must not explode in the test."
+    return variance + 1e-4 * variance.mean(axis=0, keepdims=True) + 1e-12
+
+
 def head(
-    n_features: int,
+    training_features: np.ndarray,  # (n, features) of the training part, for their mean and spread
     n_classes: int,
     seed: int = 0,
 ) -> keras.Model:
-    "The head of most papers: one softmax layer on the features."
-    initial = keras.initializers.GlorotUniform(seed=seed)
-    inputs = keras.Input((n_features,), name="features")
-    return keras.Model(inputs, layers.Dense(n_classes, "softmax", kernel_initializer=initial)(inputs), name="head")
+    "The head of most papers: one softmax layer, on features standardised by the training part."
+    variance = variance_with_floor(training_features.var(axis=0))
+    scale = layers.Normalization(mean=training_features.mean(axis=0).tolist(), variance=variance.tolist())
+    inputs = keras.Input((training_features.shape[1],), name="features")
+    softmax = layers.Dense(n_classes, "softmax", kernel_initializer=keras.initializers.GlorotUniform(seed=seed))
+    return keras.Model(inputs, softmax(scale(inputs)), name="head")
 
 
 def join(base: keras.Model, top: keras.Model) -> keras.Model:

@@ -235,7 +235,8 @@ img { max-width: 100%; background: #fff } figcaption { color: #555 } figure { ma
 def _as_html(part: str | pd.DataFrame | Picture) -> str:
     "One part of a report as HTML."
     if isinstance(part, pd.DataFrame):
-        return part.map(str).to_html(border=0)
+        numbered = isinstance(part.index, pd.RangeIndex)
+        return (part if numbered else part.rename_axis(None).reset_index(names="")).map(str).to_html(border=0, index=False)
     if isinstance(part, Picture):
         png = io.BytesIO()
         part.figure.savefig(png, format="png", dpi=90, bbox_inches="tight")

@@ -22,13 +22,13 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 import cardioteach
-from .backbones import features, has_gpu, join, weights_hash
+from .backbones import features, has_gpu, join, variance_with_floor, weights_hash
 from .cohort import Cohort, InputError, content_hash
 from .evaluate import Evaluation, Picture, confusion_figure, evaluate, summary, write_report
 from .split import Split, check_disjoint
 
 # %% auto #0
-__all__ = ['Run', 'fit', 'curves_figure', 'cross_validate']
+__all__ = ['free_folder', 'Run', 'fit', 'curves_figure', 'cross_validate']
 
 # %% ../nbs/library/train.ipynb #312fa9e9
 class _Batches(keras.utils.PyDataset):
@@ -99,26 +99,41 @@ def _same(folder: Path, settings: dict) -> bool:
         return False
 
 
+def free_folder(wanted: str | Path) -> Path:
+    "A new folder: `wanted`, or the first of `wanted-2`, `wanted-3` ... that is not there yet."
+    wanted = Path(wanted)
+    names = (wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}") for number in range(1, 1000))
+    for folder in names:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+        except OSError as problem:
+            raise _not_writable(folder, problem) from problem
+    raise InputError(wanted, "a thousand runs", "room for one more", "Choose another folder with --out.")
+
+
+def _not_writable(folder: Path, problem: OSError) -> InputError:
+    found = f"a place that cannot be written ({problem.strerror or problem})"
+    return InputError(folder, found, "a folder for the run", "Choose another one with --out.")
+
+
 def _open_folder(wanted: Path, settings: dict) -> tuple[Path, FileLock]:
     "The folder for a run, locked: a new one, or an unfinished one with the same settings."
-    for number in range(1, 1000):
-        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
-        try:
-            new = not folder.exists() or not any(folder.iterdir())
-            if not (new or _same(folder, settings)):
-                continue
-            (folder / "progress").mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / "progress" / "lock")
-            lock.acquire(timeout=0)
-            if new:
-                _write_json(folder / "settings.json", settings)
-            return folder, lock
-        except Timeout:
-            continue  # another process is at work there
-        except OSError as problem:
-            found = f"a place that cannot be written ({problem.strerror or problem})"
-            raise InputError(folder, found, "a folder for the run", "Choose another one with --out.") from problem
-    raise InputError(wanted, "a thousand runs", "room for one more", "Choose another folder with --out.")
+    folder = wanted
+    try:
+        if not _same(folder, settings):
+            folder = free_folder(wanted)
+            _write_json(folder / "settings.json", settings)
+        (folder / "progress").mkdir(exist_ok=True)
+        lock = FileLock(folder / "progress" / "lock")
+        lock.acquire(timeout=0)
+        return folder, lock
+    except Timeout:
+        raise InputError(folder, "another process training there", "a run of its own", "Wait for it, or choose --out.") from None
+    except OSError as problem:
+        raise _not_writable(folder, problem) from problem
 
 # %% ../nbs/library/train.ipynb #444e9fdb
 @dataclass(frozen=True, eq=False)
@@ -281,31 +296,56 @@ class _Adam:
 
 # %% ../nbs/library/train.ipynb #cf5d7115
 def _start(n_features: int, heads: int, n_classes: int, seed: int) -> np.ndarray:
-    "Weights (Glorot's uniform, as in Keras) and biases (0) of heads side by side, (features + 1, heads * classes) float32."
+    "Weights (Glorot's uniform, as in Keras) and biases (0) of heads side by side, (features + 1, classes * heads) float32."
     limit = np.sqrt(6 / (n_features + n_classes))
     drawn = [np.random.default_rng([seed, h]).uniform(-limit, limit, (n_features, n_classes)) for h in range(heads)]
-    return np.vstack([np.concatenate(drawn, axis=1), np.zeros((1, heads * n_classes))]).astype(np.float32)
+    weights = np.stack(drawn, axis=-1).reshape(n_features, -1)
+    return np.vstack([weights, np.zeros((1, n_classes * heads))]).astype(np.float32)
 
 
 def _softmax(inputs: np.ndarray, parameters: np.ndarray, n_classes: int) -> np.ndarray:
-    "Probabilities of every head, (n, heads, classes)."
-    logits = (inputs @ parameters).reshape(len(inputs), -1, n_classes)
-    logits -= logits.max(axis=-1, keepdims=True)
+    "Probabilities of every head, (n, classes, heads): heads last, because sums over long rows are fast."
+    logits = (inputs @ parameters).reshape(len(inputs), n_classes, -1)
+    logits -= logits.max(axis=1, keepdims=True)
     np.exp(logits, out=logits)
-    logits /= logits.sum(axis=-1, keepdims=True)
+    logits /= logits.sum(axis=1, keepdims=True)
     return logits
 
+# %% ../nbs/library/train.ipynb #db14aa4c
+class _Standard:
+    "Mean and spread of the features in each head's training part."
+
+    def __init__(self, inputs: np.ndarray, train: np.ndarray):
+        n = train.sum(axis=0)
+        self.mean = (inputs.T @ train / n)[:, None]  # (features, 1, heads)
+        variance = np.maximum((inputs**2).T @ train / n - self.mean[:, 0] ** 2, 0)
+        self.inverse = 1 / np.sqrt(variance_with_floor(variance))[:, None]
+
+    def for_raw(self, parameters: np.ndarray) -> np.ndarray:
+        "Parameters that do on raw features what `parameters` do on standardised ones, (features + 1, classes * heads)."
+        shape = (len(parameters), -1, self.mean.shape[-1])
+        raw = np.empty_like(parameters).reshape(shape)
+        np.multiply(parameters.reshape(shape)[:-1], self.inverse, out=raw[:-1])
+        raw[-1] = parameters.reshape(shape)[-1] - np.einsum("fch,fh->ch", raw[:-1], self.mean[:, 0])
+        return raw.reshape(parameters.shape)
+
+    def back(self, gradient: np.ndarray) -> np.ndarray:
+        "The gradient for standardised features from the one for raw features, changed in place."
+        each = gradient.reshape(len(gradient), -1, self.mean.shape[-1])
+        each[:-1] -= self.mean * each[-1]
+        each[:-1] *= self.inverse
+        return gradient
+
 # %% ../nbs/library/train.ipynb #42d9d402
-def _epoch(inputs, target, train, adam: _Adam, n_classes: int, batch_size: int, order: np.ndarray):
+def _epoch(inputs, target, train, standard: _Standard, adam: _Adam, n_classes: int, batch_size: int, order: np.ndarray):
     "One pass over the rows in `order`: a step of all heads for each batch."
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        gradient = _softmax(inputs[rows], adam.parameters, n_classes)
-        true = target[rows][..., None]
-        np.put_along_axis(gradient, true, np.take_along_axis(gradient, true, axis=-1) - 1, axis=-1)
+        gradient = _softmax(inputs[rows], standard.for_raw(adam.parameters), n_classes)
+        gradient -= target[rows, None] == np.arange(n_classes)[:, None]
         weight = train[rows] / np.maximum(train[rows].sum(axis=0), 1)  # a mean over the head's own rows
-        gradient *= weight[..., None]
-        adam.step(inputs[rows].T @ gradient.reshape(len(rows), -1))
+        gradient *= weight[:, None]
+        adam.step(standard.back(inputs[rows].T @ gradient.reshape(len(rows), -1)))
 
 
 def _rows_of(splits: Sequence[Split], n: int, part: str) -> np.ndarray:
@@ -318,45 +358,47 @@ def _rows_of(splits: Sequence[Split], n: int, part: str) -> np.ndarray:
 # %% ../nbs/library/train.ipynb #ad2ea075
 def cross_validate(
     inputs: np.ndarray,  # (n, features) float32
-    labels: np.ndarray,  # (n,) or (permutations, n) integers
-    splits: Sequence[Split],  # from folds_by_subject or leaky_folds_by_image
+    labels: Sequence[np.ndarray],  # (n,) integers: the true ones, or one array for each permutation
+    splits: Sequence[Sequence[Split]],  # for each of `labels`, from folds_by_subject or leaky_folds_by_image
     n_classes: int,
     epochs: int = 50,
     batch_size: int = 32,
     learning_rate: float = 1e-3,  # of Adam
     seed: int = 0,
-) -> np.ndarray:  # (permutations, repeats, n, classes): each image as a test image, once a repeat
-    "Out-of-fold probabilities of softmax heads: one head for each split and each permutation of the labels."
-    labels = np.atleast_2d(labels)
-    n, heads = labels.shape[1], len(labels) * len(splits)
-    target = np.repeat(labels, len(splits), axis=0).T  # (n, heads)
-    train, valid = (np.tile(_rows_of(splits, n, part), len(labels)) for part in ("train", "validation"))
+) -> np.ndarray:  # (labelings, repeats, n, classes): each image as a test image, once a repeat
+    "Out-of-fold probabilities of softmax heads: one head for each labeling and each of its splits."
+    n, flat = len(inputs), [split for folds in splits for split in folds]
+    heads = len(flat)
+    target = np.repeat(np.asarray(labels), [len(folds) for folds in splits], axis=0).T  # (n, heads)
+    train, valid = (_rows_of(flat, n, part) for part in ("train", "validation"))
     used = np.flatnonzero(train.any(axis=1) | valid.any(axis=1))
     whole_batch = round(batch_size / train[used].mean())
+    standard = _Standard(inputs, train)
     inputs = np.concatenate([inputs, np.ones((n, 1), np.float32)], axis=1)
     adam = _Adam(_start(inputs.shape[1] - 1, heads, n_classes, seed), learning_rate)
-    lowest, best = np.full(heads, np.inf), np.zeros((n, heads, n_classes), np.float32)
-    for epoch in tqdm(range(epochs), desc=f"{heads} heads, {splits[0].name}", unit="epoch", leave=False):
+    lowest, best = np.full(heads, np.inf), np.zeros((n, n_classes, heads), np.float32)
+    for epoch in tqdm(range(epochs), desc=f"{heads} heads, {flat[0].name}", unit="epoch", leave=False):
         order = np.random.default_rng([seed, epoch]).permutation(used)
-        _epoch(inputs, target, train, adam, n_classes, whole_batch, order)
-        probabilities = _softmax(inputs, adam.parameters, n_classes)
+        _epoch(inputs, target, train, standard, adam, n_classes, whole_batch, order)
+        probabilities = _softmax(inputs, standard.for_raw(adam.parameters), n_classes)
         losses = _validation_loss(probabilities, target, valid)
         better = losses < lowest
-        lowest[better], best[:, better] = losses[better], probabilities[:, better]
-    return _out_of_fold(best.reshape(n, len(labels), len(splits), n_classes), splits)
+        lowest = np.where(better, losses, lowest)
+        np.copyto(best, probabilities, where=better)
+    ends = np.cumsum([len(folds) for folds in splits])[:-1]
+    return np.stack([_out_of_fold(part, folds) for part, folds in zip(np.split(best, ends, axis=-1), splits, strict=True)])
 
 
 def _validation_loss(probabilities: np.ndarray, target: np.ndarray, valid: np.ndarray) -> np.ndarray:
     "Mean cross-entropy of each head over the rows of its validation part, (heads,)."
-    chosen = np.take_along_axis(probabilities, np.maximum(target, 0)[..., None], axis=-1)[..., 0]
+    chosen = np.take_along_axis(probabilities, np.maximum(target, 0)[:, None], axis=1)[:, 0]
     return -(np.log(np.maximum(chosen, 1e-7)) * valid).sum(axis=0) / valid.sum(axis=0)
 
 
-def _out_of_fold(probabilities: np.ndarray, splits: Sequence[Split]) -> np.ndarray:
-    "From (n, permutations, splits, classes) the predictions for test rows: (permutations, repeats, n, classes)."
-    n, permutations, _, classes = probabilities.shape
-    seeds = sorted({split.seed for split in splits})
-    collected = np.full((permutations, len(seeds), n, classes), np.nan, np.float32)
-    for i, split in enumerate(splits):
-        collected[:, seeds.index(split.seed), split.test] = probabilities[split.test, :, i].swapaxes(0, 1)
+def _out_of_fold(probabilities: np.ndarray, folds: Sequence[Split]) -> np.ndarray:
+    "From (n, classes, splits) the predictions for the test rows of each split: (repeats, n, classes)."
+    seeds = sorted({split.seed for split in folds})
+    collected = np.full((len(seeds), *probabilities.shape[:2]), np.nan, np.float32)
+    for i, split in enumerate(folds):
+        collected[seeds.index(split.seed), split.test] = probabilities[split.test, :, i]
     return collected

@@ -65,14 +65,14 @@ def test_links_lead_somewhere(page):
     links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
     local = [link.partition("#")[0] for link in links if not link.startswith(("http", "#", "mailto:"))]
     for link in links:
-        if inside := re.search(rf"{REPOSITORY}/blob/main/(\S+)", link):
+        if inside := re.search(r"cardioteach/cardioteach/blob/main/(\S+)", link):
             local.append(inside[1])
     assert not [link for link in local if not (ROOT / link).exists()]
 
 
 def test_readme_names_every_lesson_and_target():
     for path in sorted((NOTEBOOKS / "lessons").glob("*.ipynb")):
-        assert f"{REPOSITORY}/blob/main/nbs/lessons/{path.name}" in README, f"no Colab link to {path.stem}"
+        assert f"cardioteach/blob/main/nbs/lessons/{path.name}" in README, f"no Colab link to {path.stem}"
     targets = re.findall(r"(?m)^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"))
     assert set(re.findall(r"`?make ([a-z-]+)", README)) <= set(targets)
     assert {"demo", "test", "test-slow", "lab", "lessons"} <= set(re.findall(r"make ([a-z-]+)", README))

@@ -210,8 +210,9 @@ def _montage_png(subject: Subject) -> bytes:
 def _controls(subject: Subject) -> dict[str, Any]:
     "The parts of the explorer by name, from top to bottom."
     from ipywidgets import HTML, Checkbox, Image, IntSlider, Layout, SelectionSlider
+    from traitlets import Unicode
 
-    total, wide, marked = len(subject.frames[0]), Layout(width="420px"), subject.masks is not None
+    total, wide = len(subject.frames[0]), Layout(width="420px")
     names = [f"{number} {subject.phase(number)}".strip() for number in subject.numbers]
     frames = list(zip(names, range(len(names)), strict=True))
     start = subject.numbers.index(subject.info.end_diastole)
@@ -226,7 +227,11 @@ def _controls(subject: Subject) -> dict[str, Any]:
         "slice": IntSlider(total // 2 + 1, 1, total, description="Slice", layout=wide),
         "frame": SelectionSlider(options=frames, value=start, description="Frame", layout=wide),
     }
-    if marked:
+    for name in ("slice", "frame"):
+        parts[name].tooltip = "Arrow keys move it"
+    # the browser's side looks for a description, empty here, before it gives a picture its tooltip
+    parts["picture"].add_traits(description=Unicode("").tag(sync=True))
+    if subject.masks is not None:
         parts["outlines"] = Checkbox(True, description="Outlines", indent=False)
         parts["legend"] = HTML(_legend(subject))
     return parts
@@ -246,7 +251,8 @@ def explore(
         parts["picture"].value = _png(draw(subject, frame, position, window, outlined))
         text = describe(subject, frame, position)
         parts["picture"].tooltip = f"MRI of {subject.folder.name}. {text}"
-        parts["text"].value = f'<span role="status">{text}</span>'
+        lines = text.replace(". ", ".<br>")  # always two, so that nothing below moves
+        parts["text"].value = f'<div role="status" style="line-height: 1.5">{lines}</div>'
 
     for name in {"slice", "frame", "outlines"} & parts.keys():
         parts[name].observe(show, "value")

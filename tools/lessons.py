@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "nbs"
 RECORD = NOTEBOOKS / "lessons" / "outputs.json"
 SKIP = "not-run"
+COLOURS = r"\x1b\[[\d;]*m"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 NOISE = re.compile(
     r"^\d{4}-\d\d-\d\d [\d:.]+: |^[IWEF]0000 |^WARNING: All log messages before absl|oneDNN|cuda|cpu_feature_guard"
@@ -172,7 +173,7 @@ def main(only: list[str]) -> int:
             run(path)
         except Exception as error:  # one notebook's failure must not lose the others
             failed.append(path.stem)
-            print(f"{path.stem}: {error}", file=sys.stderr)
+            print(f"{path.stem}: {re.sub(COLOURS, '', str(error))[-4000:]}", file=sys.stderr)
             continue
         print(f"{path.stem}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
         if path.parent == RECORD.parent:

@@ -90,15 +90,17 @@ def tidy_text(text: str) -> str:
 
 
 def small_png(data: str) -> str:
-    "A base64 PNG with at most 256 colours, where that is smaller."
+    "A base64 PNG with 256 colours, or fewer if that takes more than 100 kB; the original where that is smaller."
     from PIL import Image
 
     image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA")
     paper = Image.new("RGBA", image.size, "white")
     paper.alpha_composite(image)
-    colours = paper.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    small = io.BytesIO()
-    colours.save(small, "PNG", optimize=True)
+    for colours in (256, 128, 64):
+        small = io.BytesIO()
+        paper.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+        if small.tell() <= 100_000:
+            break
     encoded = base64.b64encode(small.getvalue()).decode()
     return min(encoded, data.replace("\n", ""), key=len)
 

@@ -30,9 +30,10 @@ from cardioteach.heart import (
 
 # %% auto #0
 __all__ = ['PHANTOM_VERSION', 'QUANTITIES', 'GROUP_VALUES', 'ANGLES', 'LEVELS', 'SIZES', 'MATRICES', 'SPACINGS_MM', 'FRAMES',
-           'NOTICE', 'Person', 'draw_person', 'emptying', 'Walls', 'Moment', 'Size', 'Protocol', 'draw_protocol',
-           'Look', 'draw_look', 'Grid', 'Chest', 'paint_chest', 'Detail', 'Polar', 'Scan', 'cut_mask', 'render',
-           'scan_person', 'measure', 'write_patient', 'make', 'measured', 'compliance', 'measure_look']
+           'NOTICE', 'Person', 'draw_person', 'emptying', 'Walls', 'full_walls', 'Moment', 'Size', 'Protocol',
+           'draw_protocol', 'Look', 'draw_look', 'Grid', 'Organ', 'Chest', 'paint_chest', 'Detail', 'Polar', 'Scan',
+           'cut_mask', 'render', 'scan_person', 'measure', 'write_patient', 'make', 'measured', 'compliance',
+           'measure_look']
 
 # %% ../../nbs/library/phantom_heart.ipynb #97619e80
 PHANTOM_VERSION = 1  # raised by hand whenever the same seed would give other pixels
@@ -180,23 +181,23 @@ ANGLES = (
 )  # 0 points away from the septum, pi to it; on screen y grows downwards
 LEVELS = (np.arange(48) + 0.5) / 48  # from the tip of the apex, 0, to the base, 1
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #e3e4b06e
 def _apart(angle, other):
     "Difference of two angles, -pi to pi."
     return (angle - other + np.pi) % (2 * np.pi) - np.pi
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #4c37a2c9
 def _step(x, low, high):
     "A smooth step from 0 at `low` to 1 at `high`."
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #5a932b84
 def _dome(x, power=2.3):
     "Radius of a dome of radius 1: 0 at its tip (x = 0), 1 at its foot (x = 1)."
     return (1 - np.clip(1 - x, 0, 1) ** power) ** (1 / power)
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #6d429564
 def _root(a: float, b: float, c: float) -> float:
     "The positive solution of a x^2 + b x + c = 0."
     return float((-b + np.sqrt(max(b * b - 4 * a * c, 0))) / (2 * a))
@@ -242,7 +243,7 @@ def _crescent(person: Person) -> np.ndarray:
 # %% ../../nbs/library/phantom_heart.ipynb #5afc17bd
 @dataclass(frozen=True, eq=False)
 class Walls:
-    "The borders of a person's heart at end diastole; `at` gives any other moment."
+    "The borders of a full heart; `at` gives any other moment."
 
     person: Person
     extent: float  # from the outside of the apex to the base, mm
@@ -250,24 +251,6 @@ class Walls:
     epi: np.ndarray
     crescent: np.ndarray  # relative width of the right ventricle
     motion: np.ndarray  # how much each part takes part in the squeeze, 1 fully
-
-    @classmethod
-    def of(cls, person: Person) -> Walls:
-        "The full heart of a person."
-        extent = person.length + person.tip
-        height = LEVELS * extent - person.tip  # above the tip of the cavity, mm
-        cavity = np.where(height > 0, _dome(height / person.length), 0) * (
-            1 - 0.1 * _step(LEVELS, 0.85, 1.05)
-        )
-        outline, dome, pattern = _outline(person), _dome(LEVELS)[:, None], _thickness(person)
-        shape = cavity[:, None] * outline
-        radius = np.sqrt(1000 * person.lv_edv / _volume(shape**2, extent))
-        endo, outer = radius * shape, radius * outline * dome
-        # wall volume = volume of (outer + thickness * pattern) minus the cavity, a quadratic in thickness
-        known = _volume(outer**2 - endo**2, extent) - 1000 * person.wall
-        linear, square = _volume(2 * outer * pattern * dome, extent), _volume((pattern * dome) ** 2, extent)
-        epi = np.maximum(outer + _root(square, linear, known) * pattern * dome, endo + 2.5)
-        return cls(person, extent, endo, epi, _crescent(person), 1 - 1.05 * _infarct(person))
 
     def at(self, empty: float) -> Moment:
         "The borders when the heart is `empty` (0 full to 1 emptied)."
@@ -283,6 +266,22 @@ class Walls:
         square, linear = _volume(self.crescent**2, self.extent), _volume(2 * epi * self.crescent, self.extent)
         right = epi + _root(square, linear, -wanted) * self.crescent
         return Moment(self.extent * shorter, person.tip, endo, epi, right)
+
+# %% ../../nbs/library/phantom_heart.ipynb #1b2e3101
+def full_walls(person: Person) -> Walls:
+    "The full heart of a person: cavity scaled to its volume, wall as thick as its own volume asks."
+    extent = person.length + person.tip
+    height = LEVELS * extent - person.tip  # above the tip of the cavity, mm
+    cavity = np.where(height > 0, _dome(height / person.length), 0) * (1 - 0.1 * _step(LEVELS, 0.85, 1.05))
+    outline, dome, pattern = _outline(person), _dome(LEVELS)[:, None], _thickness(person)
+    shape = cavity[:, None] * outline
+    radius = np.sqrt(1000 * person.lv_edv / _volume(shape**2, extent))
+    endo, outer = radius * shape, radius * outline * dome
+    # wall volume = volume of (outer + thickness * pattern) minus the cavity, a quadratic in thickness
+    known = _volume(outer**2 - endo**2, extent) - 1000 * person.wall
+    linear, square = _volume(2 * outer * pattern * dome, extent), _volume((pattern * dome) ** 2, extent)
+    epi = np.maximum(outer + _root(square, linear, known) * pattern * dome, endo + 2.5)
+    return Walls(person, extent, endo, epi, _crescent(person), 1 - 1.05 * _infarct(person))
 
 # %% ../../nbs/library/phantom_heart.ipynb #d8e75f35
 @dataclass(frozen=True)
@@ -321,7 +320,7 @@ class Size:
     planes: int  # planes averaged through the thickness of a slice
 
 
-SIZES = {"tiny": Size(10, 0.35, 0.35, 1), "small": Size(50, 0.7, 1.0, 2), "full": Size(100, 1.0, 1.0, 3)}
+SIZES = {"tiny": Size(10, 0.35, 0.35, 1), "small": Size(50, 0.64, 1.0, 1), "full": Size(100, 1.0, 1.0, 2)}
 
 # %% ../../nbs/library/phantom_heart.ipynb #7fdf1784
 MATRICES = (
@@ -334,7 +333,7 @@ MATRICES = (
 SPACINGS_MM = (1.367, 1.367, 1.367, 1.406, 1.445, 1.484, 1.562, 1.562, 1.562, 1.641, 1.68, 1.758)
 FRAMES = (30, 30, 30, 30, 30, 30, 28, 28, 28, 35, 35, 25)
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #a3fd39d7
 @dataclass(frozen=True)
 class Protocol:
     "How one person is scanned."
@@ -397,6 +396,8 @@ class Look:
     muscle_mm: float
     shoulder_mm: float  # of flesh above the chest
     girth: float  # size of the chest
+    height_mm: float  # of the lung above the heart's middle
+    width_mm: float  # and to its right
     slope: float  # of the diaphragm
     epicardial_mm: float  # fat around the heart
     trabeculae_mm: float
@@ -421,16 +422,18 @@ def draw_look(person: Person, rank: int, seed: int) -> Look:
         coil_gain=_near(random, 0.9, 0.3),
         bias=tuple(_near(random, 0, 0.06) for _ in range(4)),
         shift_mm=(_near(random, -6, 15), _near(random, -3, 19)),
-        turn=_near(random, 0, 0.13),
+        turn=_near(random, 0.05, 0.17),
         axis=_near(random, 0.42, 0.28),
         fat_mm=float(np.clip(_near(random, 1.4, 0.35) * (build - 16), 5, 36)),
         muscle_mm=_near(random, 13, 3),
-        shoulder_mm=_near(random, 75, 18),
-        girth=_near(random, 1.1, 0.08),
+        shoulder_mm=_near(random, 60, 18),
+        girth=_near(random, 1.05, 0.07),
+        height_mm=_near(random, 86, 11),
+        width_mm=_near(random, 86, 12),
         slope=_near(random, 0.1, 0.13),
         epicardial_mm=_near(random, 2.2, 0.9),
         trabeculae_mm=_near(random, 7.5, 2),
-        banding=_near(random, 135, 25),
+        banding=_near(random, 150, 25),
         arm=bool(random.random() < 0.45),
     )
 
@@ -469,12 +472,12 @@ def _cover(depth: np.ndarray, edge: float) -> np.ndarray:
     "How much of a pixel is covered, from the depth (mm) of its centre inside a shape."
     return np.clip(0.5 + depth / edge, 0, 1)
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #f4651ca8
 def _paint(image: np.ndarray, cover: np.ndarray, value):
     "Lay `value` over the image where it is covered."
     image += cover * (value - image)
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #e9d58d92
 def _texture(random: np.random.Generator, shape: tuple, sigma: float) -> np.ndarray:
     "Smooth noise with mean 0 and standard deviation 1."
     from scipy.ndimage import gaussian_filter
@@ -482,7 +485,7 @@ def _texture(random: np.random.Generator, shape: tuple, sigma: float) -> np.ndar
     noise = gaussian_filter(random.standard_normal(shape, dtype=np.float32), sigma, mode="wrap")
     return (noise - noise.mean()) / max(float(noise.std()), 1e-6)
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #b13a85e7
 def _blob(
     image, grid: Grid, at: tuple, axes: tuple, value, angle: float = 0.0, lumps: tuple = (), rim: tuple = ()
 ):
@@ -505,62 +508,54 @@ def _blob(
     _paint(part, _cover(depth, grid.spacing), value if np.isscalar(value) else value[rows, columns])
 
 # %% ../../nbs/library/phantom_heart.ipynb #1e1d3b04
-def _draw_organs(random: np.random.Generator, look: Look) -> list[dict]:
-    "Organs and vessels of one person: where, how large, how bright, between which slices (0 base to 1 apex)."
+@dataclass(frozen=True)
+class Organ:
+    "An ellipsoid in the chest or the belly; lengths in mm from the heart."
 
-    def organ(x, y, ax, ay, middle, reach, value, grain=0.0, rim=(), spread=8, lumpy=0.06):
-        lumps = tuple((float(random.normal(0, lumpy)), random.uniform(0, 6.3)) for _ in range(3))
-        return dict(
-            at=(random.normal(x, spread), random.normal(y, spread)),
-            axes=(ax * random.uniform(0.85, 1.15), ay * random.uniform(0.85, 1.15)),
-            angle=random.uniform(-0.4, 0.4),
-            middle=middle,
-            reach=reach,
-            value=value,
-            grain=grain,
-            rim=rim,
-            lumps=lumps,
-        )
+    at: tuple
+    axes: tuple  # half axes where it is thickest
+    angle: float
+    middle: float  # slice where it is thickest, 0 base to 1 apex
+    reach: float  # how many stacks it extends to either side
+    value: float
+    grain: float  # unevenness
+    rim: tuple  # width and signal of its border
+    lumps: tuple
 
-    near = random.uniform
+
+def _organ(random, at, axes, along, value, grain=0.0, rim=(), spread=8, lumpy=0.06) -> Organ:
+    "An organ near a usual place, of near a usual size."
+    lumps = tuple((float(random.normal(0, lumpy)), random.uniform(0, 6.3)) for _ in range(3))
+    at = tuple(random.normal(at, spread))
+    axes = tuple(np.multiply(axes, random.uniform(0.85, 1.15, 2)))
+    return Organ(at, axes, random.uniform(-0.4, 0.4), *along, value, grain, rim, lumps)
+
+# %% ../../nbs/library/phantom_heart.ipynb #ed8a5433
+def _draw_organs(random: np.random.Generator, look: Look) -> list[Organ]:
+    "Liver, stomach, spleen, kidney, bowel, aorta and the vessels of the liver of one person."
+    near, liver = random.uniform, look.liver
     organs = [
-        organ(-40, 82, 88, 66, 0.3, 1.3, look.liver, 0.03, (1.5, 0.2)),
-        organ(48, 62, 50, 32, 0.8, 0.85, near(0.25, 0.8), 0.12, (3, 0.35)),
-        organ(95, 72, 30, 42, 0.5, 0.9, look.liver * near(1.0, 1.3), 0.03, (1.5, 0.15)),
-        organ(66, 125, 24, 36, 0.4, 0.8, near(0.55, 0.8), 0.05, (2, 0.2)),
+        _organ(random, (-40, 82), (88, 66), (0.3, 1.3), liver, 0.03, (1.5, 0.2)),
+        _organ(random, (48, 62), (50, 32), (0.8, 0.85), near(0.25, 0.8), 0.12, (3, 0.35)),
+        _organ(random, (95, 72), (30, 42), (0.5, 0.9), liver * near(1.0, 1.3), 0.03, (1.5, 0.15)),
+        _organ(random, (66, 125), (24, 36), (0.4, 0.8), near(0.55, 0.8), 0.05, (2, 0.2)),
     ]
-    for _ in range(14):
-        organs.append(
-            organ(
-                near(-40, 120),
-                near(85, 180),
-                near(9, 24),
-                near(8, 20),
-                near(0, 1),
-                near(0.3, 0.9),
-                near(0.15, 0.8),
-                0.12,
-                (2.2, 0.4),
-                lumpy=0.12,
-            )
+    for _ in range(22):
+        at, axes, along = (
+            (near(-50, 120), near(75, 180)),
+            (near(9, 24), near(8, 20)),
+            (near(0, 1), near(0.3, 0.9)),
         )
-    organs.append(organ(30, 60, 11, 11, -0.2, 0.9, near(0.8, 1.05), 0.04, (1.5, 0.15), spread=4, lumpy=0.02))
-    for _ in range(26):  # vessels of the liver
-        organs.append(
-            organ(
-                near(-110, 0),
-                near(50, 130),
-                near(1.5, 5),
-                near(1.2, 2.2),
-                near(0, 1),
-                0.2,
-                near(0.75, 1.0),
-                spread=1,
-            )
-        )
+        organs.append(_organ(random, at, axes, along, near(0.2, 1.0), 0.1, (2.2, 0.4), lumpy=0.07))
+    organs.append(
+        _organ(random, (30, 60), (11, 11), (-0.2, 0.9), near(0.8, 1.05), 0.04, (1.5, 0.15), 4, 0.02)
+    )
+    for _ in range(26):
+        at, axes, along = (near(-110, 0), near(50, 130)), (near(1.5, 5), near(1.2, 2.2)), (near(0, 1), 0.2)
+        organs.append(_organ(random, at, axes, along, near(0.75, 1.0), spread=1))
     return organs
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #9f35e814
 def _draw_lung_vessels(random: np.random.Generator) -> list[tuple]:
     "Bright dots in the lung, denser near its root: x, y, radius, signal, slice where it is cut."
     n = 220
@@ -570,8 +565,8 @@ def _draw_lung_vessels(random: np.random.Generator) -> list[tuple]:
         zip(
             10 + away * np.cos(angle),
             away * np.sin(angle),
-            np.clip(random.exponential(0.9, n) + 0.7, 0.7, 3.2),
-            random.uniform(0.35, 1.0, n),
+            np.clip(random.exponential(1.0, n) + 0.9, 0.9, 3.5),
+            random.uniform(0.5, 1.1, n),
             random.uniform(-0.2, 1.1, n),
             strict=True,
         )
@@ -596,7 +591,7 @@ class Chest:
     "What lies around one person's heart."
 
     look: Look
-    organs: list[dict]
+    organs: list[Organ]
     vessels: list[tuple]  # dots in the lung: x, y, radius, signal, slice
     muscles: list[tuple]  # of chest and shoulder: place, half axes, angle
     wobble: np.ndarray  # deviations of the rib cage from the standard form
@@ -617,7 +612,7 @@ class Chest:
                 ((near(-60, 90), near(-170, -125)), (near(25, 50), near(8, 16)), near(-0.9, 0.3))
                 for _ in range(5)
             ],
-            random.normal(0, 0.035, 8),
+            random.normal(0, 0.05, 8),
             near(0, 1),
             (near(95, 125), near(-150, -120), near(22, 30)),
             int(random.integers(2**31)),
@@ -653,9 +648,9 @@ def _paint_flesh(image, chest: Chest, grid: Grid, along: float, left_mm: float, 
     "Paint skin, fat, muscle, ribs and arm; returns the depth inside the rib cage."
     look, centre, angles = chest.look, (22 + 8 * along, 5.0), (0, 45, 90, 135, 180, 225, 270, 315)
     left = left_mm + 12 + centre[0]
-    radii = np.array(
-        [100, 140, 205, 0.8 * left + 72, left, 0.62 * left + 34, 98 - 15 * along, 108 - 10 * along]
-    )
+    top, side = look.height_mm, look.width_mm
+    radii = [side, 1.3 * side + 15, 205, 0.8 * left + 72, left, 0.55 * left + 36, top - 15 * along]
+    radii = np.array([*radii, 0.5 * (top + side) + 8 - 8 * along])
     radii = radii * look.girth ** np.array([1, 1, 1, 1, 0, 0.5, 1, 1]) * (1 + chest.wobble)
     muscle = look.muscle_mm * np.array([1.7, 1.4, 1, 1.3, 1.5, 1.5, 1.7, 2.2])
     skin = look.fat_mm * np.array([1.2, 1, 1, 1.2, 1.2, 1.2 + 0.7 * along, 1.4, 1.2])
@@ -693,19 +688,19 @@ def _paint_ribs(image, grid: Grid, cavity: np.ndarray, centre: tuple, start: flo
             at = (centre[0] + (out + depth) * np.cos(angle), centre[1] + (out + depth) * np.sin(angle))
             _blob(image, grid, at, axes, value, angle + np.pi / 2, rim=(1.6, 0.03) if turn == 0 else ())
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #eb866caa
 def _paint_belly(image, chest: Chest, grid: Grid, along: float, lung, below_mm: float, fat, fine):
     "Paint what lies below the diaphragm."
     below_mm = below_mm + 12 * _step(-along, -0.25, 0)  # room for the right atrium
     curve = below_mm + 2 + chest.look.slope * grid.x + 0.0028 * np.maximum(grid.x - 40, 0) ** 2
     curve += 4 * np.sin(grid.x / 38 + chest.arm[0]) - 4 * np.sin(chest.arm[0])
-    part = np.where(grid.y > curve + 2.5, 0.75 * fat, 0.28).astype(np.float32)
+    part = np.where(grid.y > curve + 2.5, 0.9 * fat, 0.28).astype(np.float32)
     for organ in chest.organs:
-        size = 1 - ((along - organ["middle"]) / organ["reach"]) ** 2
+        size = 1 - ((along - organ.middle) / organ.reach) ** 2
         if size > 0.02:
-            axes = tuple(a * np.sqrt(size) for a in organ["axes"])
-            value = (organ["value"] + organ["grain"] * fine).astype(np.float32)
-            _blob(part, grid, organ["at"], axes, value, organ["angle"], organ["lumps"], organ["rim"])
+            axes = tuple(a * np.sqrt(size) for a in organ.axes)
+            value = (organ.value + organ.grain * fine).astype(np.float32)
+            _blob(part, grid, organ.at, axes, value, organ.angle, organ.lumps, organ.rim)
     _paint(image, _cover(grid.y - curve, grid.spacing) * lung, part)
 
 # %% ../../nbs/library/phantom_heart.ipynb #f0c443a6
@@ -794,7 +789,7 @@ def _paint_ventricles(
     for angle, size, low, high in detail.muscles:
         _paint_papillary(image, polar, section[0], level, (angle, size, low, high), look.myocardium, edge)
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #9dd5eb2f
 def _paint_papillary(image, polar: Polar, endo: np.ndarray, level, muscle: tuple, value: float, edge: float):
     "Paint one papillary muscle: on the wall low in the cavity, free towards the base."
     angle, size, low, high = muscle
@@ -839,7 +834,7 @@ def _paint_base(
         _paint(image, _cover(depth, edge), wall)
         _paint(image, _cover(depth - 1.6, edge), value)
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #b662d326
 def _room(
     x: np.ndarray, y: np.ndarray, at_x: float, at_y: float, wide: float, high: float, form: float
 ) -> np.ndarray:
@@ -873,7 +868,7 @@ class Scan:
         )
         self.turn = look.turn + (1.25 if protocol.turned else 0)
         self.grid = Grid(self.shape, protocol.spacing_mm, self.centre, self.turn)
-        walls = Walls.of(person)
+        walls = full_walls(person)
         full = walls.at(0)
         self.base = np.stack([full.endo[-1], full.epi[-1], full.right[-1]])
         self.systole_frames = max(2, round(person.systole * protocol.frames))
@@ -895,18 +890,19 @@ class Scan:
         "Index of the emptiest frame, from 0."
         return (self.protocol.first_frame + self.systole_frames) % self.protocol.frames
 
-    def polar(self, grid: Grid, k: int) -> Polar:
-        "Polar coordinates around the left ventricle of slice `k`."
-        return Polar(grid.x - self.offsets[k, 0], grid.y - self.offsets[k, 1], self.look.axis)
-
 # %% ../../nbs/library/phantom_heart.ipynb #2cc5a812
+def _polar(scan: Scan, grid: Grid, k: int) -> Polar:
+    "Polar coordinates around the left ventricle of slice `k`."
+    return Polar(grid.x - scan.offsets[k, 0], grid.y - scan.offsets[k, 1], scan.look.axis)
+
+# %% ../../nbs/library/phantom_heart.ipynb #43e64076
 def cut_mask(scan: Scan, frame: int) -> np.ndarray:  # (row, column, slice) uint8, 0 to 3
     "The labels of one frame, from the smooth borders at the middle of each slice."
     found = np.zeros((*scan.shape, len(scan.heights)), np.uint8)
     for k, height in enumerate(scan.heights):
         section = scan.moments[frame].section(height)
         if section is not None:
-            polar = scan.polar(scan.grid, k)
+            polar = _polar(scan, scan.grid, k)
             inside = [polar.radius < polar(profile) for profile in section]
             found[:, :, k] = np.select(inside, (LEFT_VENTRICLE, MYOCARDIUM, RIGHT_VENTRICLE), 0)
     return found
@@ -923,8 +919,8 @@ def _shading(grid: Grid, look: Look) -> np.ndarray:
     slow = look.bias[0] * x + look.bias[1] * y + look.bias[2] * x * y + look.bias[3] * (x * x - y * y)
     field = coil(grid.x, grid.y) / coil(0, 0) * np.exp(slow)
     far = np.hypot(grid.x, 0.85 * grid.y)
-    field *= np.exp(-(np.maximum(np.abs(grid.y) - 95, 0) ** 2) / 75**2)
-    phase = 0.35 * np.maximum(far - look.banding, 0) ** 1.35
+    field *= np.exp(-(np.maximum(np.abs(grid.y) - 110, 0) ** 2) / 90**2)
+    phase = 0.3 * np.maximum(far - look.banding, 0) ** 1.1
     bands = 1 - 0.75 * np.exp(-((np.sin(phase / 2)) ** 2) / 0.15) * (phase > 1)
     return (field * np.where(grid.x > 0, bands, 1)).astype(np.float32)
 
@@ -967,12 +963,12 @@ def _still(scan: Scan, chest: Chest, k: int) -> np.ndarray:
     image = paint_chest(chest, scan.grid, along, left, below)
     return gaussian_filter(image, 0.5)
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #ebe83903
 def _place(scan: Scan, k: int) -> tuple[tuple, Polar]:
     "The part of slice `k` in which the heart moves, and its polar coordinates."
     reach = max(float(moment.right.max()) for moment in scan.moments)
     box = scan.grid.box(*scan.offsets[k], reach + 22)
-    return box, scan.polar(scan.grid.crop(box), k)
+    return box, _polar(scan, scan.grid.crop(box), k)
 
 # %% ../../nbs/library/phantom_heart.ipynb #e357c618
 def _beating(
@@ -1024,7 +1020,7 @@ def scan_person(
             return scan, found
     raise RuntimeError(f"no {group} of rank {rank} meets the criteria")
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #e1f22677
 def measure(scan: Scan) -> dict[str, float]:
     "The indices of a scan, from the masks that will be written."
     masks = (cut_mask(scan, frame) for frame in (scan.end_diastole, scan.end_systole))
@@ -1074,7 +1070,7 @@ def write_patient(
         shutil.rmtree(part, ignore_errors=True)
         raise
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #c36e0449
 def _info(scan: Scan) -> str:
     "The text of Info.cfg."
     person = scan.person
@@ -1095,7 +1091,7 @@ phantom.json says how; truth.json in each patient folder holds the drawn paramet
 Not for clinical use.
 """
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #a7b114e6
 def make(
     folder: str | Path,  # made if absent
     n: int | None = None,  # subjects, a multiple of 5; None takes the size's own number
@@ -1127,7 +1123,7 @@ def make(
         ) from error
     return folder
 
-# %% ../../nbs/library/phantom_heart.ipynb #a7b114e6
+# %% ../../nbs/library/phantom_heart.ipynb #4e9ceb87
 def _settings(n: int | None, seed: int, size: str, mode: str) -> dict:
     "Check the arguments of `make`; what identifies a phantom set."
     for name, value, known in (("size", size, SIZES), ("mode", mode, GROUP_VALUES)):
@@ -1142,7 +1138,7 @@ def _settings(n: int | None, seed: int, size: str, mode: str) -> dict:
         raise InputError("seed", str(seed), "0 or more", "Take another seed.")
     return {"phantom": "heart", "version": PHANTOM_VERSION, "n": n, "seed": seed, "size": size, "mode": mode}
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #06cb7d32
 def _claim(folder: Path, settings: dict) -> list[int]:
     "Take the folder for this phantom, or refuse; returns the numbers of the patients still to be made."
     notes = folder / "phantom.json"
@@ -1161,7 +1157,7 @@ def _claim(folder: Path, settings: dict) -> list[int]:
         shutil.rmtree(stale, ignore_errors=True)
     return [i for i in range(1, settings["n"] + 1) if not (folder / f"patient{i:03d}").exists()]
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #29770b1b
 def _make_patient(folder: Path, number: int, settings: dict):
     "Draw, scan and write patient `number` (from 1) of a set."
     each = settings["n"] // len(GROUPS)

@@ -981,10 +981,9 @@ def _beating(
     start = random.integers(0, 256, 2)
     index = [(np.arange(n) + s) % 256 for n, s in zip(polar.radius.shape, start, strict=True)]
     mottle = scan.look.mottle * detail.mottle[np.ix_(*index)]
-    inside = moment.level(scan.heights[k]) <= 1  # a slice shows ventricles or what lies above them, not both
-    planes = (
-        planes if moment.level(scan.heights[k]) > 0.3 else 2 * planes + 1
-    )  # the wall runs at a slant near the apex
+    level = moment.level(scan.heights[k])
+    inside = level <= 1  # a slice shows ventricles or what lies above them, not both
+    planes = planes + int(6 * _step(-level, -0.35, -0.1))  # near the apex the wall runs at a slant
     total = np.zeros(polar.radius.shape, np.float32)
     for offset in (np.arange(planes) - (planes - 1) / 2) * (0.75 * scan.protocol.thickness_mm / planes):
         part = still[box].copy()

@@ -33,7 +33,9 @@ __all__ = ['BACKBONES', 'BUNDLED', 'FEATURES_VERSION', 'Recipe', 'backbone', 'ha
 # %% ../nbs/library/backbones.ipynb #8ad22733
 def _convolution(x, filters: int, size: int, strides: int):
     "Convolution without bias, He initialisation, then batch normalisation."
-    x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+    x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False, kernel_initializer="he_normal")(
+        x
+    )
     return layers.BatchNormalization()(x)
 
 
@@ -69,7 +71,9 @@ def _application(name: str, weights: str | None, **options) -> Callable:
 
     def build(size: int) -> keras.Model:
         application = getattr(keras.applications, name)
-        return application(include_top=False, weights=weights, pooling="avg", input_shape=(size, size, 3), **options)
+        return application(
+            include_top=False, weights=weights, pooling="avg", input_shape=(size, size, 3), **options
+        )
 
     return build
 
@@ -80,7 +84,9 @@ def _minus_one_to_one(pixels):
 
 def _standardised(pixels):
     "Mean 0 and standard deviation 1 in each image; a constant image becomes 0."
-    normalise = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1e-5, dtype="float32")
+    normalise = layers.LayerNormalization(
+        axis=(1, 2, 3), center=False, scale=False, epsilon=1e-5, dtype="float32"
+    )
     return normalise(layers.Rescaling(1 / 255, dtype="float32")(pixels))
 
 # %% ../nbs/library/backbones.ipynb #34c9c087
@@ -106,7 +112,9 @@ def _load_file(base: keras.Model, file: Path):
     "Fill `base` from a weights file, or raise `InputError`."
     remedy = f"Give the weights of {base.name} without its top."
     if not file.is_file():
-        raise InputError(file, "no such file", "none, imagenet, or a weights file (.h5)", "Check the path of --weights.")
+        raise InputError(
+            file, "no such file", "none, imagenet, or a weights file (.h5)", "Check the path of --weights."
+        )
     if file.suffix != ".h5":
         raise InputError(file, f"a file ending in '{file.suffix}'", "a Keras weights file (.h5)", remedy)
     try:
@@ -115,13 +123,20 @@ def _load_file(base: keras.Model, file: Path):
             base.load_weights(file)
     except Exception as problem:
         first = str(problem).strip().splitlines()[0][:120] if str(problem).strip() else type(problem).__name__
-        raise InputError(file, f"weights that do not fit ({first})", f"weights of {base.name}", remedy) from problem
+        raise InputError(
+            file, f"weights that do not fit ({first})", f"weights of {base.name}", remedy
+        ) from problem
 
 
 def _download(recipe: Recipe, name: str, size: int) -> keras.Model:
     "The network with ImageNet weights, or `InputError` when there are none or no network."
     if recipe.imagenet is None:
-        raise InputError("weights", f"'imagenet' for {name}", "a network of Keras", "Use --weights none, or another backbone.")
+        raise InputError(
+            "weights",
+            f"'imagenet' for {name}",
+            "a network of Keras",
+            "Use --weights none, or another backbone.",
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MobileNet takes the 224 weights for other sizes, and says so
@@ -129,18 +144,20 @@ def _download(recipe: Recipe, name: str, size: int) -> keras.Model:
     except Exception as problem:
         found = f"the ImageNet weights of {name} could not be downloaded ({type(problem).__name__})"
         remedy = "Connect to the network once, or give a weights file with --weights FILE."
-        raise InputError("weights", found, "a network connection, or the weights in Keras' own cache", remedy) from problem
+        raise InputError(
+            "weights", found, "a network connection, or the weights in Keras' own cache", remedy
+        ) from problem
 
 # %% ../nbs/library/backbones.ipynb #62172e0f
 @contextmanager
 def _seeded(seed: int):
     "Random weights drawn inside follow from `seed`; NumPy's global state is as before afterwards."
-    state = np.random.get_state()
+    state = np.random.get_state()  # noqa: NPY002
     keras.utils.set_random_seed(seed)
     try:
         yield
     finally:
-        np.random.set_state(state)
+        np.random.set_state(state)  # noqa: NPY002
 
 
 def backbone(
@@ -152,14 +169,20 @@ def backbone(
     "A frozen network from grey `uint8` images to features, with its scaling inside; built-in layers only."
     recipe = BACKBONES.get(str(name).lower())
     if recipe is None:
-        raise InputError("backbone", repr(name), f"one of {', '.join(BACKBONES)}", "Choose one of these names.")
+        raise InputError(
+            "backbone", repr(name), f"one of {', '.join(BACKBONES)}", "Choose one of these names."
+        )
     size = size or recipe.size
     if size < recipe.smallest:
-        raise InputError("size", f"{size} pixels", f"{recipe.smallest} or more for {name}", "Load larger images.")
+        raise InputError(
+            "size", f"{size} pixels", f"{recipe.smallest} or more for {name}", "Load larger images."
+        )
     with _seeded(seed), precision():
         base = _download(recipe, name, size) if weights == "imagenet" else recipe.base(size)
         if weights not in ("none", "imagenet"):
-            _load_file(base, BUNDLED / f"{str(name).lower()}.weights.h5" if weights == "bundled" else Path(weights))
+            _load_file(
+                base, BUNDLED / f"{str(name).lower()}.weights.h5" if weights == "bundled" else Path(weights)
+            )
         base.trainable = False
         image = keras.Input((size, size, 1), dtype="uint8", name="image")
         x = recipe.scaling(image)
@@ -206,9 +229,13 @@ def weights_hash(model: keras.Model) -> str:
 def _compute(images: np.ndarray, model: keras.Model, batch_size: int) -> np.ndarray:
     "One pass of `images` (n, height, width) through `model`, with a progress bar."
     out = np.empty((len(images), model.output_shape[-1]), np.float32)
-    for start in tqdm(range(0, len(images), batch_size), desc=f"{model.name} features", unit="batch", leave=False):
+    for start in tqdm(
+        range(0, len(images), batch_size), desc=f"{model.name} features", unit="batch", leave=False
+    ):
         batch = np.asarray(images[start : start + batch_size])[..., None]
-        fill = np.repeat(batch[:1], batch_size - len(batch), axis=0)  # the last batch, filled: one shape, compiled once
+        fill = np.repeat(
+            batch[:1], batch_size - len(batch), axis=0
+        )  # the last batch, filled: one shape, compiled once
         out[start : start + len(batch)] = model.predict_on_batch(np.concatenate([batch, fill]))[: len(batch)]
     return out
 
@@ -247,7 +274,9 @@ def features(
     "Features of each image from a frozen backbone: computed in one pass, then read from the cache."
     if tuple(images.shape[1:]) != tuple(model.input_shape[1:3]):
         found = f"{' x '.join(map(str, images.shape[1:]))} pixels"
-        raise InputError("images", found, f"{model.input_shape[1]} x {model.input_shape[2]}", "Load them at that size.")
+        raise InputError(
+            "images", found, f"{model.input_shape[1]} x {model.input_shape[2]}", "Load them at that size."
+        )
     text = f"{model.name} {model.input_shape} {model.layers[-2].compute_dtype} {weights_hash(model)} {FEATURES_VERSION}"
     folder = cache_folder() / "features"
     file = folder / f"{model.name}-{_hash([images], text)}.npz"
@@ -282,7 +311,9 @@ def head(
     variance = variance_with_floor(training_features.var(axis=0))
     scale = layers.Normalization(mean=training_features.mean(axis=0).tolist(), variance=variance.tolist())
     inputs = keras.Input((training_features.shape[1],), name="features")
-    softmax = layers.Dense(n_classes, "softmax", kernel_initializer=keras.initializers.GlorotUniform(seed=seed))
+    softmax = layers.Dense(
+        n_classes, "softmax", kernel_initializer=keras.initializers.GlorotUniform(seed=seed)
+    )
     return keras.Model(inputs, softmax(scale(inputs)), name="head")
 
 

@@ -49,7 +49,9 @@ class Verdict:
 
     def __post_init__(self):
         if self.verdict not in VERDICTS:
-            raise InputError("verdict", repr(self.verdict), f"one of {', '.join(VERDICTS)}", "Use one of these words.")
+            raise InputError(
+                "verdict", repr(self.verdict), f"one of {', '.join(VERDICTS)}", "Use one of these words."
+            )
         if self.verdict == "reproduced" and (self.ours is None or not self.source):
             found = f"'reproduced' for {self.claim.name} without a number and its source"
             raise InputError("verdict", found, "both", "Name the run or computation, or say 'not tested'.")
@@ -62,7 +64,9 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
             "place": v.claim.place,
             "claim": v.claim.says,
             "printed": "" if v.claim.printed is None else f"{v.claim.printed:g}",
-            "ours": "" if v.ours is None else (str(v.ours) if isinstance(v.ours, Estimate) else f"{v.ours:.5g}"),
+            "ours": ""
+            if v.ours is None
+            else (str(v.ours) if isinstance(v.ours, Estimate) else f"{v.ours:.5g}"),
             "verdict": v.verdict,
             "because": v.because,
         }
@@ -125,4 +129,6 @@ def read_results(file: str | Path) -> ResultFile:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         if isinstance(problem, InputError):
             raise
-        raise InputError(file, f"no labelled result file ({problem})", "JSON with data, command, seed ...", remedy) from problem
+        raise InputError(
+            file, f"no labelled result file ({problem})", "JSON with data, command, seed ...", remedy
+        ) from problem

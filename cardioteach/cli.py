@@ -20,7 +20,9 @@ def _phantom_heart(options) -> int:
     "Write a phantom set and say how many of its people meet the published criteria."
     from cardioteach.phantom import heart
 
-    folder = heart.make(options.folder, n=options.subjects, seed=options.seed, size=options.size, mode=options.mode)
+    folder = heart.make(
+        options.folder, n=options.subjects, seed=options.seed, size=options.size, mode=options.mode
+    )
     print(f"{folder}: hearts in the layout of ACDC. How many of each group meet each published criterion:\n")
     print(heart.compliance(folder).to_string())
     return 0
@@ -32,7 +34,10 @@ def _verify_acdc(options) -> int:
 
     findings = acdc.verify(options.folder)
     for row in findings.itertuples():
-        print(f"{row.level:>7}  {row.where}: {row.found}" + ("" if row.level == "ok" else f"; expected {row.expected}. {row.remedy}"))
+        print(
+            f"{row.level:>7}  {row.where}: {row.found}"
+            + ("" if row.level == "ok" else f"; expected {row.expected}. {row.remedy}")
+        )
     return int((findings.level == "error").any())
 
 # %% ../nbs/library/cli.ipynb #b1afa9fc
@@ -42,7 +47,9 @@ def _phantom_folder(seed: int) -> Path:
     from cardioteach.phantom.heart import make
 
     folder = cache_folder() / "phantom" / f"heart-small-50-{seed}"
-    print(f"No data given: drawn hearts (a phantom) in {folder}. They show how things work, not how large they are.")
+    print(
+        f"No data given: drawn hearts (a phantom) in {folder}. They show how things work, not how large they are."
+    )
     return make(folder, n=50, seed=seed, size="small")
 
 
@@ -51,9 +58,11 @@ def _command(options) -> str:
     given = {"data": "ACDC" if options.data else None, "split": options.split, "backbone": options.backbone}
     given |= {"weights": Path(options.weights).name, "frames": options.frames, "roi": options.roi}
     given |= {"epochs": options.epochs, "seed": options.seed}
-    return "cardioteach train acdc " + " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
+    return "cardioteach train acdc " + " ".join(
+        f"--{name} {value}" for name, value in given.items() if value is not None
+    )
 
-
+# %% ../nbs/library/cli.ipynb #a8007936
 def _train_acdc(options) -> int:
     "The ACDC lesson's experiment on a folder, or on the phantom."
     from cardioteach.data.acdc import load  # before Keras: a wrong folder is found at once
@@ -63,7 +72,13 @@ def _train_acdc(options) -> int:
     from cardioteach import acdc, backbones
 
     base = backbones.backbone(options.backbone, options.weights, seed=options.seed)
-    cohort = load(folder, frames=options.frames, roi=options.roi, size=base.input_shape[1], skip_broken=options.skip_broken)
+    cohort = load(
+        folder,
+        frames=options.frames,
+        roi=options.roi,
+        size=base.input_shape[1],
+        skip_broken=options.skip_broken,
+    )
     print(cohort, *cohort.notes, sep="\n")
     title = f"ACDC, {'end-diastole and end-systole' if options.frames == 'ed_es' else 'all frames'}"
     about = acdc.describe(
@@ -105,9 +120,13 @@ def _lab(options) -> int:
 
     if not lessons.is_dir():
         remedy = "Clone the repository; the lessons are notebooks in nbs/lessons."
-        raise InputError(lessons, "no lessons beside the installed package", "a clone of the repository", remedy)
+        raise InputError(
+            lessons, "no lessons beside the installed package", "a clone of the repository", remedy
+        )
     if find_spec("jupyterlab") is None:
-        raise InputError("JupyterLab", "not installed", "JupyterLab 4.2 or newer", "pip install 'cardioteach[lab]'")
+        raise InputError(
+            "JupyterLab", "not installed", "JupyterLab 4.2 or newer", "pip install 'cardioteach[lab]'"
+        )
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(lessons)])
 
 # %% ../nbs/library/cli.ipynb #160fd0f6
@@ -115,17 +134,53 @@ def _add_train(commands):
     "The options of `train acdc`."
     train = commands.add_parser("train", help="rebuild a paper's classifier and take its score apart")
     papers = train.add_subparsers(dest="paper", required=True, metavar="PAPER")
-    acdc = papers.add_parser("acdc", help="heart MRI, five groups", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    acdc.add_argument("--data", type=Path, metavar="DIR", help="folder of the ACDC training set; without it, a phantom")
-    acdc.add_argument("--split", choices=("subject", "leaky-image"), help="train with this split only; without it both, and the study")
-    acdc.add_argument("--backbone", default="tiny", metavar="NAME", help="frozen network: tiny, resnet50v2, mobilenet, mobilenet-0.25 ...")
-    acdc.add_argument("--weights", default="none", metavar="none|imagenet|FILE", help="its weights: random, downloaded, or a file")
-    acdc.add_argument("--frames", choices=("all", "ed_es"), default="ed_es", help="all moments of the beat (needs the 4-D files), or two")
-    acdc.add_argument("--roi", choices=("oracle", "motion"), default="oracle", help="square from the experts' masks, or from what moves")
+    acdc = papers.add_parser(
+        "acdc", help="heart MRI, five groups", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    acdc.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder of the ACDC training set; without it, a phantom"
+    )
+    acdc.add_argument(
+        "--split",
+        choices=("subject", "leaky-image"),
+        help="train with this split only; without it both, and the study",
+    )
+    acdc.add_argument(
+        "--backbone",
+        default="tiny",
+        metavar="NAME",
+        help="frozen network: tiny, resnet50v2, mobilenet, mobilenet-0.25 ...",
+    )
+    acdc.add_argument(
+        "--weights",
+        default="none",
+        metavar="none|imagenet|FILE",
+        help="its weights: random, downloaded, or a file",
+    )
+    acdc.add_argument(
+        "--frames",
+        choices=("all", "ed_es"),
+        default="ed_es",
+        help="all moments of the beat (needs the 4-D files), or two",
+    )
+    acdc.add_argument(
+        "--roi",
+        choices=("oracle", "motion"),
+        default="oracle",
+        help="square from the experts' masks, or from what moves",
+    )
     acdc.add_argument("--skip-broken", action="store_true", help="leave broken patients out, and say which")
-    acdc.add_argument("--epochs", type=_positive, default=50, metavar="N", help="passes over the training part")
+    acdc.add_argument(
+        "--epochs", type=_positive, default=50, metavar="N", help="passes over the training part"
+    )
     acdc.add_argument("--seed", type=int, default=0, metavar="N", help="of splits, weights and shuffling")
-    acdc.add_argument("--out", type=Path, default=Path("runs/acdc"), metavar="DIR", help="folder of the run; never overwritten")
+    acdc.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/acdc"),
+        metavar="DIR",
+        help="folder of the run; never overwritten",
+    )
     acdc.set_defaults(run=_train_acdc)
 
 
@@ -135,16 +190,33 @@ def _positive(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
 
-
+# %% ../nbs/library/cli.ipynb #5689c354
 def _add_phantom(commands):
     "The options of `phantom heart`."
     phantom = commands.add_parser("phantom", help="draw synthetic data in a real data set's layout")
     kinds = phantom.add_subparsers(dest="kind", required=True, metavar="KIND")
-    heart = kinds.add_parser("heart", help="beating hearts, ACDC's layout", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    heart = kinds.add_parser(
+        "heart", help="beating hearts, ACDC's layout", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     heart.add_argument("folder", type=Path, metavar="DIR", help="where to write them")
-    heart.add_argument("--size", choices=("tiny", "small", "full"), default="small", help="tiny for tests, full as large as ACDC")
-    heart.add_argument("--subjects", type=_positive, metavar="N", help="how many people, a multiple of 5; without it the size's own number")
-    heart.add_argument("--mode", choices=("realistic", "criteria"), default="realistic", help="with overlap, or all by the published criteria")
+    heart.add_argument(
+        "--size",
+        choices=("tiny", "small", "full"),
+        default="small",
+        help="tiny for tests, full as large as ACDC",
+    )
+    heart.add_argument(
+        "--subjects",
+        type=_positive,
+        metavar="N",
+        help="how many people, a multiple of 5; without it the size's own number",
+    )
+    heart.add_argument(
+        "--mode",
+        choices=("realistic", "criteria"),
+        default="realistic",
+        help="with overlap, or all by the published criteria",
+    )
     heart.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, other people")
     heart.set_defaults(run=_phantom_heart)
 
@@ -155,11 +227,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("cardioteach", description=about)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", help="the main job on drawn hearts: minutes, no download")
-    demo.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="folder of the run (default: runs/demo)")
-    demo.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, other hearts (default: 0)")
+    demo.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/demo"),
+        metavar="DIR",
+        help="folder of the run (default: runs/demo)",
+    )
+    demo.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="another seed, other hearts (default: 0)"
+    )
     demo.set_defaults(run=_demo)
     _add_phantom(commands)
-    verify = commands.add_parser("verify", help="check a data set's folder").add_subparsers(dest="set", required=True, metavar="SET")
+    verify = commands.add_parser("verify", help="check a data set's folder").add_subparsers(
+        dest="set", required=True, metavar="SET"
+    )
     acdc = verify.add_parser("acdc", help="counts, groups, shapes, labels, identical images")
     acdc.add_argument("folder", type=Path, metavar="DIR", help="the folder that holds patient001 ...")
     acdc.set_defaults(run=_verify_acdc)

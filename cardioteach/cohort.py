@@ -85,17 +85,25 @@ def _check(cohort: Cohort):
     "Raise `InputError` unless table, labels, images and masks of `cohort` fit together."
     missing = {"subject", "label"} - set(cohort.table.columns)
     if missing:
-        raise InputError("table", f"no column {sorted(missing)}", "columns 'subject' and 'label'", "Add them.")
+        raise InputError(
+            "table", f"no column {sorted(missing)}", "columns 'subject' and 'label'", "Add them."
+        )
     if cohort.subject_source not in ("given", "inferred", "image"):
-        raise InputError("subject_source", repr(cohort.subject_source), "'given', 'inferred' or 'image'", "Say one.")
+        raise InputError(
+            "subject_source", repr(cohort.subject_source), "'given', 'inferred' or 'image'", "Say one."
+        )
     label = cohort.table.label
     if len(label) and not (label.between(-1, len(cohort.classes) - 1).all() and label.dtype.kind in "iu"):
         found = f"labels {sorted(label.unique())[:8]}"
-        raise InputError("table.label", found, f"integers from -1 to {len(cohort.classes) - 1}", "Map names to numbers.")
+        raise InputError(
+            "table.label", found, f"integers from -1 to {len(cohort.classes) - 1}", "Map names to numbers."
+        )
     for name in ("images", "masks"):
         part = getattr(cohort, name)
         if part is not None and len(part) != len(cohort.table):
-            raise InputError(name, f"{len(part)} of them", f"{len(cohort.table)}, one a row", "Align them with the table.")
+            raise InputError(
+                name, f"{len(part)} of them", f"{len(cohort.table)}, one a row", "Align them with the table."
+            )
 
 # %% ../nbs/library/cohort.ipynb #cc60af0b
 def class_counts(cohort: Cohort) -> pd.DataFrame:
@@ -122,7 +130,15 @@ def contact_sheet(cohort: Cohort, per_class: int = 6, seed: int = 0, inches: flo
         for axis, i in zip(row, rows, strict=False):
             axis.imshow(cohort.images[i], cmap="gray")
             axis.set_title(cohort.subjects[i], fontsize=7)
-        row[0].text(-0.08, 0.5, cohort.classes[label], transform=row[0].transAxes, rotation=90, ha="right", va="center")
+        row[0].text(
+            -0.08,
+            0.5,
+            cohort.classes[label],
+            transform=row[0].transAxes,
+            rotation=90,
+            ha="right",
+            va="center",
+        )
     figure.tight_layout()
     return figure
 
@@ -146,5 +162,7 @@ def merge_identical(
         for name in union:
             merged[name] = union
     sets = {tuple(sorted(union)) for union in merged.values() if len(union) > 1}
-    notes = tuple(f"{' and '.join(names)} share an identical image: one subject from here on" for names in sorted(sets))
+    notes = tuple(
+        f"{' and '.join(names)} share an identical image: one subject from here on" for names in sorted(sets)
+    )
     return table.assign(subject=table.subject.map(lambda name: "+".join(sorted(merged[name])))), notes

@@ -47,7 +47,11 @@ def _subject_draws(n_subjects: int, seed: int, draws: int = DRAWS) -> np.ndarray
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
     "The middle 95 % of `values`, without those that could not be computed."
-    return tuple(float(end) for end in np.nanpercentile(values, [2.5, 97.5])) if np.isfinite(values).any() else (np.nan,) * 2
+    return (
+        tuple(float(end) for end in np.nanpercentile(values, [2.5, 97.5]))
+        if np.isfinite(values).any()
+        else (np.nan,) * 2
+    )
 
 # %% ../nbs/library/evaluate.ipynb #91aef27a
 @dataclass(frozen=True)
@@ -85,7 +89,13 @@ def _from_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
         f1 = 2 * hits / (confusion.sum(-1) + confusion.sum(-2))
         known = np.where(np.isnan(recall), 0, recall).sum(-1) / (~np.isnan(recall)).sum(-1)
         accuracy = hits.sum(-1) / confusion.sum((-2, -1))
-    return {"accuracy": accuracy, "balanced accuracy": known, "precision": precision, "recall": recall, "F1": f1}
+    return {
+        "accuracy": accuracy,
+        "balanced accuracy": known,
+        "precision": precision,
+        "recall": recall,
+        "F1": f1,
+    }
 
 # %% ../nbs/library/evaluate.ipynb #6a330b83
 def _auc_pairs(positive: np.ndarray, score: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -151,11 +161,17 @@ def _checked(truth, probabilities, subjects, classes):
     truth, probabilities, subjects = np.asarray(truth), np.asarray(probabilities, float), np.asarray(subjects)
     if not len(truth) or probabilities.shape != (len(truth), len(classes)) or len(subjects) != len(truth):
         found = f"{len(truth)} truths, probabilities {probabilities.shape}, {len(subjects)} subjects"
-        raise InputError("probabilities", found, f"one row of {len(classes)} for each image", "Align the three.")
+        raise InputError(
+            "probabilities", found, f"one row of {len(classes)} for each image", "Align the three."
+        )
     if not np.isfinite(probabilities).all():
-        raise InputError("probabilities", "NaN or infinity", "numbers", "The training diverged: lower its rate.")
+        raise InputError(
+            "probabilities", "NaN or infinity", "numbers", "The training diverged: lower its rate."
+        )
     if not np.isin(truth, range(len(classes))).all():
-        raise InputError("truth", f"labels {np.unique(truth)}", f"0 to {len(classes) - 1}", "Leave unlabelled rows out.")
+        raise InputError(
+            "truth", f"labels {np.unique(truth)}", f"0 to {len(classes) - 1}", "Leave unlabelled rows out."
+        )
     return truth.astype(int), probabilities, subjects
 
 
@@ -170,22 +186,39 @@ def evaluate(
     "Every metric of a set of predictions, with its 95 % interval over subjects."
     truth, probabilities, subjects = _checked(truth, probabilities, subjects, classes)
     codes, names = pd.factorize(subjects)
-    draws = np.vstack([np.ones(len(names)), _subject_draws(len(names), seed)])  # first: everybody once, the value itself
+    draws = np.vstack(
+        [np.ones(len(names)), _subject_draws(len(names), seed)]
+    )  # first: everybody once, the value itself
     each = np.zeros((len(names), len(classes), len(classes)))
     np.add.at(each, (codes, truth, probabilities.argmax(axis=1)), 1)
     drawn = _from_confusion(np.tensordot(draws, each, axes=1))
-    drawn["AUC"] = np.stack([_auc(truth == c, probabilities[:, c], codes, draws) for c in range(len(classes))], axis=1)
+    drawn["AUC"] = np.stack(
+        [_auc(truth == c, probabilities[:, c], codes, draws) for c in range(len(classes))], axis=1
+    )
     drawn["macro AUC"] = drawn["AUC"].mean(axis=1)
 
-    by_class = {name: [_estimate(column) for column in drawn[name].T] for name in ("precision", "recall", "F1", "AUC")}
-    by_class = pd.DataFrame(by_class, index=list(classes)).assign(n=np.bincount(truth, minlength=len(classes)))
+    by_class = {
+        name: [_estimate(column) for column in drawn[name].T] for name in ("precision", "recall", "F1", "AUC")
+    }
+    by_class = pd.DataFrame(by_class, index=list(classes)).assign(
+        n=np.bincount(truth, minlength=len(classes))
+    )
     metrics = {name: _estimate(drawn[name]) for name in ("accuracy", "balanced accuracy", "macro AUC")}
     vote = subject_vote(truth, probabilities, subjects)
     right = int((vote.truth == vote.predicted).sum())
     metrics["accuracy per subject"] = Estimate(right / len(vote), *wilson(right, len(vote)))
     unit = {"given": "subjects", "inferred": "inferred subjects", "image": "images"}[subject_source]
     interval = f"95 % intervals over {len(names)} {unit}"
-    return Evaluation(tuple(classes), truth, probabilities, subjects, metrics, by_class, each.sum(axis=0).astype(int), interval)
+    return Evaluation(
+        tuple(classes),
+        truth,
+        probabilities,
+        subjects,
+        metrics,
+        by_class,
+        each.sum(axis=0).astype(int),
+        interval,
+    )
 
 # %% ../nbs/library/evaluate.ipynb #2f7dbb1a
 def summary(evaluations: dict[str, Evaluation]) -> pd.DataFrame:
@@ -207,7 +240,9 @@ def confusion_figure(evaluation: Evaluation, title: str = ""):
     figure, axis = plt.subplots(figsize=(0.75 * len(names) + 1.4, 0.7 * len(names) + 1.2))
     axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for i, j in np.ndindex(counts.shape):
-        axis.text(j, i, str(counts[i, j]), ha="center", va="center", color="white" if share[i, j] > 0.6 else "black")
+        axis.text(
+            j, i, str(counts[i, j]), ha="center", va="center", color="white" if share[i, j] > 0.6 else "black"
+        )
     axis.set_xticks(range(len(names)), names)
     axis.set_yticks(range(len(names)), names)
     axis.set(xlabel="predicted", ylabel="truth", title=title)
@@ -236,7 +271,11 @@ def _as_html(part: str | pd.DataFrame | Picture) -> str:
     "One part of a report as HTML."
     if isinstance(part, pd.DataFrame):
         numbered = isinstance(part.index, pd.RangeIndex)
-        return (part if numbered else part.rename_axis(None).reset_index(names="")).map(str).to_html(border=0, index=False)
+        return (
+            (part if numbered else part.rename_axis(None).reset_index(names=""))
+            .map(str)
+            .to_html(border=0, index=False)
+        )
     if isinstance(part, Picture):
         png = io.BytesIO()
         part.figure.savefig(png, format="png", dpi=90, bbox_inches="tight")
@@ -251,9 +290,14 @@ def write_report(
     sections: dict[str, Sequence[str | pd.DataFrame | Picture]],  # heading -> paragraphs, tables, pictures
 ) -> Path:
     "Write one self-contained HTML file and return its path."
-    body = [f"<h2>{html.escape(heading)}</h2>" + "".join(map(_as_html, parts)) for heading, parts in sections.items()]
+    body = [
+        f"<h2>{html.escape(heading)}</h2>" + "".join(map(_as_html, parts))
+        for heading, parts in sections.items()
+    ]
     note = "<p><small>Made by CardioTeach. For learning; not for clinical use.</small></p>"
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
     page = f'<!doctype html><html lang="en"><head>{head}<style>{REPORT_STYLE}</style></head><body>'
-    Path(file).write_text(f"{page}<h1>{html.escape(title)}</h1>{''.join(body)}{note}</body></html>", encoding="utf-8")
+    Path(file).write_text(
+        f"{page}<h1>{html.escape(title)}</h1>{''.join(body)}{note}</body></html>", encoding="utf-8"
+    )
     return Path(file)

@@ -66,9 +66,15 @@ def split_by_subject(
     for label, names in label_of.groupby(label_of).groups.items():
         if len(names) < np.count_nonzero(parts):
             found = f"{len(names)} subject(s) of class {cohort.classes[label]}"
-            raise InputError("cohort", found, f"{np.count_nonzero(parts)} or more", "Use fewer parts or more data.")
-        part_of |= dict(zip(random.permutation(sorted(names)), np.repeat(range(3), _deal(len(names), parts)), strict=True))
-    part = np.array([part_of[s] if y >= 0 else -1 for s, y in zip(cohort.subjects, cohort.labels, strict=True)])
+            raise InputError(
+                "cohort", found, f"{np.count_nonzero(parts)} or more", "Use fewer parts or more data."
+            )
+        part_of |= dict(
+            zip(random.permutation(sorted(names)), np.repeat(range(3), _deal(len(names), parts)), strict=True)
+        )
+    part = np.array(
+        [part_of[s] if y >= 0 else -1 for s, y in zip(cohort.subjects, cohort.labels, strict=True)]
+    )
     return Split(*(np.flatnonzero(part == p) for p in range(3)), unit="subject", seed=seed)
 
 # %% ../nbs/library/split.ipynb #62e7732f
@@ -103,9 +109,13 @@ def _folds(cohort: Cohort, folds: int, repeats: int, seed: int, unit: str) -> li
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     rows = np.flatnonzero(cohort.labels >= 0)
-    fewest = min(np.unique(cohort.labels[rows] if unit == "image" else _subject_labels(cohort), return_counts=True)[1])
+    fewest = min(
+        np.unique(cohort.labels[rows] if unit == "image" else _subject_labels(cohort), return_counts=True)[1]
+    )
     if not 3 <= folds <= fewest:
-        raise InputError("folds", str(folds), f"3 to {fewest}, the {unit}s of the smallest class", "Use fewer folds.")
+        raise InputError(
+            "folds", str(folds), f"3 to {fewest}, the {unit}s of the smallest class", "Use fewer folds."
+        )
     splits = []
     for repeat in range(seed, seed + repeats):
         kind = StratifiedGroupKFold if unit == "subject" else StratifiedKFold
@@ -149,8 +159,14 @@ def leak_probe(cohort: Cohort, split: Split) -> pd.Series:
     found = {"subject in training": test.subject.isin(train.subject).mean()}
     if "slice" in table:
         trained = set(zip(train.subject, train.slice, strict=True))
-        for name, reach in (("same slice in training", (0,)), ("slice at most 1 away in training", (-1, 0, 1))):
-            hits = [any((s, z + d) in trained for d in reach) for s, z in zip(test.subject, test.slice, strict=True)]
+        for name, reach in (
+            ("same slice in training", (0,)),
+            ("slice at most 1 away in training", (-1, 0, 1)),
+        ):
+            hits = [
+                any((s, z + d) in trained for d in reach)
+                for s, z in zip(test.subject, test.slice, strict=True)
+            ]
             found[name] = np.mean(hits)
     return pd.Series(found, name=split.name)
 

@@ -11,7 +11,8 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import keras
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 import cardioteach
@@ -31,24 +33,36 @@ from .split import Split, check_disjoint
 __all__ = ['free_folder', 'Run', 'fit', 'curves_figure', 'cross_validate']
 
 # %% ../nbs/library/train.ipynb #312fa9e9
-class _Batches(keras.utils.PyDataset):
-    "Batches of some rows of `inputs` and `labels`, shuffled anew in each epoch."
+def _seed_layers(model: keras.Model, seed: int, epoch: int):
+    "Set what layers draw at random in this epoch."
+    for number, layer in enumerate(model._flatten_layers()):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            generator.state.assign(np.array([seed * 1000 + number, epoch], generator.state.dtype))
 
-    def __init__(self, inputs, labels, rows: np.ndarray, batch_size: int, seed: int):
-        super().__init__()
-        self.inputs, self.labels, self.rows, self.batch_size, self.seed = inputs, labels, rows, batch_size, seed
-        self.start(0)
 
-    def start(self, epoch: int):
-        "Shuffle for this epoch."
-        self.order = np.random.default_rng([self.seed, epoch]).permutation(self.rows)
+def _over_batches(
+    step: Callable, inputs, labels: np.ndarray, rows: np.ndarray, batch_size: int
+) -> dict[str, float]:
+    "Call a step of the model on each batch of rows; loss and metrics over all of them."
+    logs = {}
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        logs = step(inputs[batch], labels[batch], return_dict=True)
+    return {name: float(value) for name, value in logs.items()}
 
-    def __len__(self):
-        return -(-len(self.rows) // self.batch_size)
 
-    def __getitem__(self, index):
-        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.inputs[rows], self.labels[rows]
+def _epoch_of(
+    model: keras.Model, inputs, labels: np.ndarray, split: Split, batch_size: int, seed: int, epoch: int
+) -> dict[str, float]:
+    "Train for one epoch, then validate: a row of the history."
+    _seed_layers(model, seed, epoch)
+    model.reset_metrics()
+    order = np.random.default_rng([seed, epoch]).permutation(split.train)
+    row = {"epoch": epoch + 1} | _over_batches(model.train_on_batch, inputs, labels, order, batch_size)
+    model.reset_metrics()
+    valid = _over_batches(model.test_on_batch, inputs, labels, split.validation, 8 * batch_size)
+    return row | {f"val_{name}": value for name, value in valid.items()}
 
 # %% ../nbs/library/train.ipynb #41a2250c
 def _write_json(file: Path, content):
@@ -58,43 +72,44 @@ def _write_json(file: Path, content):
     os.replace(partial, file)
 
 
-class _Keeper(keras.callbacks.Callback):
-    "Saves model, best weights and history after every epoch, and seeds what is random in the next one."
+def _save_state(file: Path, model: keras.Model, best: list[np.ndarray], history: list[dict]):
+    "Write everything that the next epoch follows from."
+    groups = {
+        "weights": model.get_weights(),
+        "optimizer": [np.asarray(v) for v in model.optimizer.variables],
+        "best": best,
+    }
+    arrays = {f"{group}_{i}": array for group, members in groups.items() for i, array in enumerate(members)}
+    partial = file.with_name("partial.npz")
+    np.savez(partial, history=np.array(json.dumps(history)), **arrays)
+    os.replace(partial, file)
 
-    def __init__(self, folder: Path, batches: _Batches, state: dict, bar: tqdm):
-        super().__init__()
-        self.folder, self.batches, self.state, self.bar = folder, batches, state, bar
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.batches.start(epoch)
-        for number, layer in enumerate(self.model._flatten_layers()):
-            generator = getattr(layer, "seed_generator", None)  # dropout and its like
-            if generator is not None:
-                generator.state.assign(np.array([self.batches.seed * 1000 + number, epoch], generator.state.dtype))
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs = {name: float(value) for name, value in logs.items()}
-        history = [*self.state["history"], {"epoch": epoch + 1} | logs]
-        loss = logs.get("val_loss", -epoch)  # without a validation part the last epoch is the best
-        last, best = f"last-{epoch + 1:04}.keras", self.state.get("best")
-        if best is None or loss < self.state["best_loss"]:
-            best = f"best-{epoch + 1:04}.weights.h5"
-            self.model.save_weights(self.folder / best)
-            self.state["best_loss"] = loss
-        self.model.save(self.folder / last)
-        self.state |= {"epoch": epoch + 1, "history": history, "last": last, "best": best}
-        _write_json(self.folder / "state.json", self.state)
-        for file in set(self.folder.glob("*.keras")) | set(self.folder.glob("*.h5")):
-            if file.name not in (last, best):
-                file.unlink()
-        self.bar.update()
-        self.bar.set_postfix({name: f"{value:.3f}" for name, value in logs.items() if "accuracy" in name})
+def _load_state(file: Path, model: keras.Model) -> tuple[list[np.ndarray], list[dict]]:
+    "Put a saved state into a compiled model; the best weights and the history so far."
+    with np.load(file, allow_pickle=False) as state:
+        groups = {
+            group: [name for name in state.files if name.startswith(group)]
+            for group in ("weights", "optimizer", "best")
+        }
+        weights, memory, best = (
+            [state[f"{group}_{i}"] for i in range(len(names))] for group, names in groups.items()
+        )
+        history = json.loads(str(state["history"]))
+    model.set_weights(weights)
+    model.optimizer.build(model.trainable_variables)
+    for variable, value in zip(model.optimizer.variables, memory, strict=True):
+        variable.assign(value)
+    return best, history
 
 # %% ../nbs/library/train.ipynb #1e1d26a7
 def _same(folder: Path, settings: dict) -> bool:
     "Whether `folder` holds an unfinished run with these settings."
     try:
-        return not (folder / "metrics.json").exists() and json.loads((folder / "settings.json").read_text()) == settings
+        return (
+            not (folder / "metrics.json").exists()
+            and json.loads((folder / "settings.json").read_text()) == settings
+        )
     except (OSError, ValueError):
         return False
 
@@ -102,7 +117,9 @@ def _same(folder: Path, settings: dict) -> bool:
 def free_folder(wanted: str | Path) -> Path:
     "A new folder: `wanted`, or the first of `wanted-2`, `wanted-3` ... that is not there yet."
     wanted = Path(wanted)
-    names = (wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}") for number in range(1, 1000))
+    names = (
+        wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}") for number in range(1, 1000)
+    )
     for folder in names:
         try:
             folder.mkdir(parents=True)
@@ -131,7 +148,9 @@ def _open_folder(wanted: Path, settings: dict) -> tuple[Path, FileLock]:
         lock.acquire(timeout=0)
         return folder, lock
     except Timeout:
-        raise InputError(folder, "another process training there", "a run of its own", "Wait for it, or choose --out.") from None
+        raise InputError(
+            folder, "another process training there", "a run of its own", "Wait for it, or choose --out."
+        ) from None
     except OSError as problem:
         raise _not_writable(folder, problem) from problem
 
@@ -140,24 +159,39 @@ def _open_folder(wanted: Path, settings: dict) -> tuple[Path, FileLock]:
 class Run:
     "One finished training."
 
-    folder: Path  # settings.json, history.csv, model.keras, predictions.csv, metrics.json, report.html, figures
+    folder: (
+        Path  # settings.json, history.csv, model.keras, predictions.csv, metrics.json, report.html, figures
+    )
     settings: dict
     history: pd.DataFrame  # a row an epoch
     model: keras.Model  # (height, width, 1) uint8 -> (classes,)
     evaluation: Evaluation  # of the test part
 
 
-def _settings(cohort: Cohort, split: Split, model: keras.Model, base: keras.Model | None, options: dict) -> dict:
+def _settings(
+    cohort: Cohort, split: Split, model: keras.Model, base: keras.Model | None, options: dict
+) -> dict:
     "What a run follows from: if two of these are equal, so are the runs."
     rows = {part: len(getattr(split, part)) for part in ("train", "validation", "test")}
     return {
         "cardioteach": cardioteach.__version__,
         "keras": f"{keras.__version__} on {keras.backend.backend()}",
         "device": "GPU, mixed half precision" if has_gpu() else f"{platform.machine()} processor, float32",
-        "cohort": {"images": len(cohort), "subjects": int(cohort.table.subject.nunique()), "classes": list(cohort.classes)},
+        "cohort": {
+            "images": len(cohort),
+            "subjects": int(cohort.table.subject.nunique()),
+            "classes": list(cohort.classes),
+        },
         "labels": content_hash(cohort.labels),
-        "split": {"unit": split.unit, "seed": split.seed, "images": rows, "rows": content_hash(np.concatenate([split.train, split.test]))},
-        "backbone": None if base is None else {"name": base.name, "weights": weights_hash(base), "size": base.input_shape[1]},
+        "split": {
+            "unit": split.unit,
+            "seed": split.seed,
+            "images": rows,
+            "rows": content_hash(np.concatenate([split.train, split.test])),
+        },
+        "backbone": None
+        if base is None
+        else {"name": base.name, "weights": weights_hash(base), "size": base.input_shape[1]},
         "model": {"parameters": model.count_params(), "start": weights_hash(model)},
         **options,
     }
@@ -178,41 +212,49 @@ def fit(
     check_disjoint(cohort, split)
     for part in ("train", "test"):
         if not len(getattr(split, part)):
-            raise InputError("split", f"no images in its {part} part", "at least one", "Draw the split again.")
+            raise InputError(
+                "split", f"no images in its {part} part", "at least one", "Draw the split again."
+            )
     options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
     settings = _settings(cohort, split, model, backbone, options)
     folder, lock = _open_folder(Path(folder), settings)
     with lock:
         inputs = cohort.images[..., None] if backbone is None else features(cohort.images, backbone)
-        state = _train(model, inputs, cohort.labels, split, folder / "progress", settings)
+        history = _train(model, inputs, cohort.labels, split, folder / "progress" / "state.npz", settings)
         probabilities = model.predict(inputs, batch_size=256, verbose=0)
         joined = model if backbone is None else join(backbone, model)
-        run = _finish(cohort, split, joined, probabilities, folder, settings, pd.DataFrame(state["history"]))
+        run = _finish(cohort, split, joined, probabilities, folder, settings, history)
     shutil.rmtree(folder / "progress")
     return run
 
 # %% ../nbs/library/train.ipynb #5cfeb8aa
-def _train(model: keras.Model, inputs, labels: np.ndarray, split: Split, folder: Path, settings: dict) -> dict:
-    "Train `model` in place up to its best weights; `folder` keeps the state between epochs."
-    state = {"epoch": 0, "history": []}
-    if (folder / "state.json").exists():
-        state = json.loads((folder / "state.json").read_text())
-    trained = model
-    if state["epoch"]:
-        print(f"Taking up the run in {folder.parent} after epoch {state['epoch']}.")
-        trained = keras.saving.load_model(folder / state["last"], safe_mode=True)
-    else:
-        keras.utils.set_random_seed(settings["seed"])
-        optimizer = keras.optimizers.Adam(settings["learning_rate"])
-        trained.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    batches = _Batches(inputs, labels, split.train, settings["batch_size"], settings["seed"])
-    valid = (inputs[split.validation], labels[split.validation]) if len(split.validation) else None
-    with tqdm(total=settings["epochs"], initial=state["epoch"], desc=f"epochs, {split.name}", leave=False) as bar:
-        keeper = _Keeper(folder, batches, state, bar)
-        options = {"initial_epoch": state["epoch"], "epochs": settings["epochs"], "shuffle": False, "verbose": 0}
-        trained.fit(batches, validation_data=valid, validation_batch_size=1024, callbacks=[keeper], **options)
-    model.load_weights(folder / state["best"])
-    return state
+def _train(
+    model: keras.Model, inputs, labels: np.ndarray, split: Split, file: Path, settings: dict
+) -> pd.DataFrame:
+    "Train `model` in place up to its best weights; `file` keeps the state between epochs. The history."
+    epochs, batch_size, seed = (settings[name] for name in ("epochs", "batch_size", "seed"))
+    optimizer = keras.optimizers.Adam(settings["learning_rate"])
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    best, history = None, []
+    if file.exists():
+        best, history = _load_state(file, model)
+        print(f"Taking up the run in {file.parent.parent} after epoch {len(history)}.")
+    with tqdm(
+        total=epochs, initial=len(history), desc=f"epochs, {split.name}", unit="epoch", leave=False
+    ) as bar:
+        for epoch in range(len(history), epochs):
+            history.append(_epoch_of(model, inputs, labels, split, batch_size, seed, epoch))
+            if best is None or _loss(history[-1]) < min(map(_loss, history[:-1])):
+                best = model.get_weights()
+            _save_state(file, model, best, history)
+            bar.update()
+    model.set_weights(best)
+    return pd.DataFrame(history)
+
+
+def _loss(row: dict) -> float:
+    "What the best epoch has least of: validation loss; without a validation part the last epoch is the best."
+    return row.get("val_loss", -row["epoch"])
 
 # %% ../nbs/library/train.ipynb #3e443ab8
 def _predictions(cohort: Cohort, split: Split, probabilities: np.ndarray) -> pd.DataFrame:
@@ -234,7 +276,9 @@ def curves_figure(history: pd.DataFrame, title: str = ""):
     for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
         axis.plot(history.epoch, history[name], color="#0072B2", label="train")
         if f"val_{name}" in history:
-            axis.plot(history.epoch, history[f"val_{name}"], color="#D55E00", linestyle="--", label="validation")
+            axis.plot(
+                history.epoch, history[f"val_{name}"], color="#D55E00", linestyle="--", label="validation"
+            )
             axis.axvline(history.epoch[history.val_loss.idxmin()], color="grey", linewidth=0.8, label="kept")
         axis.set(xlabel="epoch", ylabel=name)
         axis.spines[["top", "right"]].set_visible(False)
@@ -256,13 +300,23 @@ def _finish(cohort, split, model, probabilities, folder: Path, settings: dict, h
     history.to_csv(folder / "history.csv", index=False)
     _predictions(cohort, split, probabilities).to_csv(folder / "predictions.csv", float_format="%.5f")
     pictures = {
-        "curves": Picture(curves_figure(history), "Loss and accuracy over the epochs", "The epoch kept has the lowest validation loss."),
-        "confusion": Picture(confusion_figure(result, f"test part, {split.name}"), "Confusion matrix of the test part"),
+        "curves": Picture(
+            curves_figure(history),
+            "Loss and accuracy over the epochs",
+            "The epoch kept has the lowest validation loss.",
+        ),
+        "confusion": Picture(
+            confusion_figure(result, f"test part, {split.name}"), "Confusion matrix of the test part"
+        ),
     }
     for name, picture in pictures.items():
         picture.figure.savefig(folder / f"{name}.png", dpi=100, bbox_inches="tight")
     sections = {
-        "Test part": [f"Split {split.name}. {result.interval}.", summary({split.name: result}), result.by_class],
+        "Test part": [
+            f"Split {split.name}. {result.interval}.",
+            summary({split.name: result}),
+            result.by_class,
+        ],
         "Training": [pictures["curves"], pictures["confusion"]],
         "Settings": [pd.DataFrame({"value": map(str, settings.values())}, index=list(settings))],
     }
@@ -295,12 +349,12 @@ class _Adam:
         self.parameters -= np.divide(np.multiply(self.mean, rate, out=gradient), self.spare, out=gradient)
 
 # %% ../nbs/library/train.ipynb #cf5d7115
-def _start(n_features: int, heads: int, n_classes: int, seed: int) -> np.ndarray:
+def _start(n_features: int, heads: Sequence[int], n_classes: int, seed: int) -> np.ndarray:
     "Weights (Glorot's uniform, as in Keras) and biases (0) of heads side by side, (features + 1, classes * heads) float32."
     limit = np.sqrt(6 / (n_features + n_classes))
-    drawn = [np.random.default_rng([seed, h]).uniform(-limit, limit, (n_features, n_classes)) for h in range(heads)]
+    drawn = [np.random.default_rng([seed, h]).uniform(-limit, limit, (n_features, n_classes)) for h in heads]
     weights = np.stack(drawn, axis=-1).reshape(n_features, -1)
-    return np.vstack([weights, np.zeros((1, n_classes * heads))]).astype(np.float32)
+    return np.vstack([weights, np.zeros((1, n_classes * len(heads)))]).astype(np.float32)
 
 
 def _softmax(inputs: np.ndarray, parameters: np.ndarray, n_classes: int) -> np.ndarray:
@@ -337,7 +391,16 @@ class _Standard:
         return gradient
 
 # %% ../nbs/library/train.ipynb #42d9d402
-def _epoch(inputs, target, train, standard: _Standard, adam: _Adam, n_classes: int, batch_size: int, order: np.ndarray):
+def _epoch(
+    inputs,
+    target,
+    train,
+    standard: _Standard,
+    adam: _Adam,
+    n_classes: int,
+    batch_size: int,
+    order: np.ndarray,
+):
     "One pass over the rows in `order`: a step of all heads for each batch."
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
@@ -368,25 +431,55 @@ def cross_validate(
 ) -> np.ndarray:  # (labelings, repeats, n, classes): each image as a test image, once a repeat
     "Out-of-fold probabilities of softmax heads: one head for each labeling and each of its splits."
     n, flat = len(inputs), [split for folds in splits for split in folds]
-    heads = len(flat)
     target = np.repeat(np.asarray(labels), [len(folds) for folds in splits], axis=0).T  # (n, heads)
-    train, valid = (_rows_of(flat, n, part) for part in ("train", "validation"))
-    used = np.flatnonzero(train.any(axis=1) | valid.any(axis=1))
-    whole_batch = round(batch_size / train[used].mean())
+    parts = (_rows_of(flat, n, "train"), _rows_of(flat, n, "validation"))
+    options = {
+        "n_classes": n_classes,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seed": seed,
+    }
+    blocks = np.array_split(np.arange(len(flat)), min(len(flat), os.cpu_count() or 1))
+    with (
+        threadpool_limits(1, "blas"),  # each thread below multiplies on its own core
+        ThreadPoolExecutor(len(blocks)) as threads,
+        tqdm(total=epochs * len(blocks), desc=f"{len(flat)} heads, {flat[0].name}", leave=False) as bar,
+    ):
+        train = [
+            threads.submit(_train_heads, heads, inputs, target, *parts, bar=bar, **options)
+            for heads in blocks
+        ]
+        best = np.concatenate([block.result() for block in train], axis=-1)
+    ends = np.cumsum([len(folds) for folds in splits])[:-1]
+    return np.stack(
+        [_out_of_fold(part, folds) for part, folds in zip(np.split(best, ends, axis=-1), splits, strict=True)]
+    )
+
+# %% ../nbs/library/train.ipynb #a3994aa3
+def _train_heads(
+    heads, inputs, target, train, valid, n_classes, epochs, batch_size, learning_rate, seed, bar
+) -> np.ndarray:
+    "Train the heads with these numbers; their best probabilities for every image, (n, classes, heads)."
+    n, used = len(inputs), np.flatnonzero(train.any(axis=1) | valid.any(axis=1))
+    batch = round(
+        batch_size / train[used].mean()
+    )  # rows that hold `batch_size` of a head's own training rows
+    target, train, valid = target[:, heads], train[:, heads], valid[:, heads]
     standard = _Standard(inputs, train)
     inputs = np.concatenate([inputs, np.ones((n, 1), np.float32)], axis=1)
     adam = _Adam(_start(inputs.shape[1] - 1, heads, n_classes, seed), learning_rate)
-    lowest, best = np.full(heads, np.inf), np.zeros((n, n_classes, heads), np.float32)
-    for epoch in tqdm(range(epochs), desc=f"{heads} heads, {flat[0].name}", unit="epoch", leave=False):
+    lowest, best = np.full(len(heads), np.inf), np.zeros((n, n_classes, len(heads)), np.float32)
+    for epoch in range(epochs):
         order = np.random.default_rng([seed, epoch]).permutation(used)
-        _epoch(inputs, target, train, standard, adam, n_classes, whole_batch, order)
+        _epoch(inputs, target, train, standard, adam, n_classes, batch, order)
         probabilities = _softmax(inputs, standard.for_raw(adam.parameters), n_classes)
         losses = _validation_loss(probabilities, target, valid)
         better = losses < lowest
         lowest = np.where(better, losses, lowest)
         np.copyto(best, probabilities, where=better)
-    ends = np.cumsum([len(folds) for folds in splits])[:-1]
-    return np.stack([_out_of_fold(part, folds) for part, folds in zip(np.split(best, ends, axis=-1), splits, strict=True)])
+        bar.update()
+    return best
 
 
 def _validation_loss(probabilities: np.ndarray, target: np.ndarray, valid: np.ndarray) -> np.ndarray:

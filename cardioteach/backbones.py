@@ -8,6 +8,7 @@ Docs: https://cardioteach.github.io/cardioteach/library/backbones.html.md"""
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import warnings
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on the machine ...
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # ... and its hints on compiling
 
 import keras
 import numpy as np

@@ -8,6 +8,7 @@ Docs: https://cardioteach.github.io/cardioteach/library/cli.html.md"""
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -63,14 +64,30 @@ def _command(options) -> str:
     )
 
 # %% ../nbs/library/cli.ipynb #a8007936
+@contextlib.contextmanager
+def _quiet():
+    "TensorFlow's notes on the machine, written past Python at its import, are dropped; errors come as exceptions."
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+# %% ../nbs/library/cli.ipynb #4b425372
 def _train_acdc(options) -> int:
     "The ACDC lesson's experiment on a folder, or on the phantom."
     from cardioteach.data.acdc import load  # before Keras: a wrong folder is found at once
 
     folder = options.data or _phantom_folder(options.seed)
     print("Reading", folder, flush=True)
-    from cardioteach import acdc, backbones
+    with _quiet():
+        from cardioteach import acdc, backbones
 
+        backbones.has_gpu()
     base = backbones.backbone(options.backbone, options.weights, seed=options.seed)
     cohort = load(
         folder,

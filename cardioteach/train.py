@@ -82,7 +82,7 @@ def _save_state(file: Path, model: keras.Model, best: list[np.ndarray], history:
     "Write everything that the next epoch follows from."
     groups = {
         "weights": model.get_weights(),
-        "optimizer": [np.asarray(v) for v in model.optimizer.variables],
+        "optimizer": [keras.ops.convert_to_numpy(v) for v in model.optimizer.variables],
         "best": best,
     }
     arrays = {f"{group}_{i}": array for group, members in groups.items() for i, array in enumerate(members)}

@@ -59,7 +59,7 @@ def _result(method: str, split: str, labels: str, estimate: Estimate, over: str,
 
 def _over_permutations(accuracies: np.ndarray) -> tuple[Estimate, str]:
     "Mean accuracy over permutations of the labels, and their middle 95 %."
-    return Estimate(float(np.mean(accuracies)), *np.percentile(accuracies, [2.5, 97.5])), f"middle 95 % of {len(accuracies)} permutations"
+    return Estimate(float(np.mean(accuracies)), *np.percentile(accuracies, [2.5, 97.5]).tolist()), f"middle 95 % of {len(accuracies)} permutations"
 
 
 def _split_of(left_out: str) -> str:

@@ -121,7 +121,7 @@ def _load_file(base: keras.Model, file: Path):
         raise InputError(file, f"a file ending in '{file.suffix}'", "a Keras weights file (.h5)", remedy)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", UserWarning)
             base.load_weights(file)
     except Exception as problem:
         first = str(problem).strip().splitlines()[0][:120] if str(problem).strip() else type(problem).__name__
@@ -195,7 +195,9 @@ def backbone(
 # %% ../nbs/library/backbones.ipynb #25f0661e
 def has_gpu() -> bool:
     "Whether the Keras backend sees a GPU."
-    return bool(keras.distribution.list_devices("gpu"))
+    return any(
+        name.partition(":")[0] in ("gpu", "cuda", "rocm") for name in keras.distribution.list_devices()
+    )
 
 
 @contextmanager

@@ -232,7 +232,7 @@ def test_a_damaged_cache_entry_is_computed_again_and_said(cohort, base, tmp_path
     with pytest.warns(UserWarning, match="damaged: they are computed again"):
         np.testing.assert_array_equal(features(cohort.images, base), expected)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         np.testing.assert_array_equal(features(cohort.images, base), expected)
 
 

@@ -20,6 +20,7 @@ lab: .venv/installed  ## JupyterLab on the lessons
 
 lessons: .venv/installed  ## run all notebooks at full size and store what they show; ONLY=06_acdc for one
 	$(BIN)/python tools/lessons.py $(ONLY)
+	$(BIN)/python tools/picture.py
 	$(BIN)/nbdev-clean
 
 export: .venv/installed  ## notebooks to package: format, export, clean

@@ -30,13 +30,13 @@ from cardioteach.heart import (
 
 # %% auto #0
 __all__ = ['PHANTOM_VERSION', 'QUANTITIES', 'GROUP_VALUES', 'ANGLES', 'LEVELS', 'SIZES', 'MATRICES', 'SPACINGS_MM', 'FRAMES',
-           'NOTICE', 'Person', 'draw_person', 'emptying', 'Walls', 'full_walls', 'Moment', 'Size', 'Protocol',
-           'draw_protocol', 'Look', 'draw_look', 'Grid', 'Organ', 'Chest', 'paint_chest', 'Detail', 'Polar', 'Scan',
-           'cut_mask', 'render', 'scan_person', 'measure', 'write_patient', 'make', 'measured', 'compliance',
+           'TILE_MM', 'NOTICE', 'Person', 'draw_person', 'emptying', 'Walls', 'full_walls', 'Moment', 'Size',
+           'Protocol', 'draw_protocol', 'Look', 'draw_look', 'Grid', 'Organ', 'Chest', 'paint_chest', 'Detail', 'Polar',
+           'Scan', 'cut_mask', 'render', 'scan_person', 'measure', 'write_patient', 'make', 'measured', 'compliance',
            'measure_look']
 
 # %% ../../nbs/library/phantom_heart.ipynb #97619e80
-PHANTOM_VERSION = 1  # raised by hand whenever the same seed would give other pixels
+PHANTOM_VERSION = 2  # raised by hand whenever the same seed would give other pixels
 
 # %% ../../nbs/library/phantom_heart.ipynb #382cd000
 QUANTITIES = ("lv_edvi", "ejection_fraction", "mass_index", "rv_edvi", "rv_ejection_fraction", "systole")
@@ -81,7 +81,7 @@ class Person:
     infarct_reach: float  # how far from the apex it reaches, 0 to 1
     flattening: float  # how much the septum is pushed flat, 0 to 0.4
     rv_half_width: float  # angle from the middle of the right ventricle to its edge
-    rv_form: float  # 1.7 a bow, 2.8 a box
+    rv_form: float  # 1.7 a bow, 2.8 a box with sharper corners
     rv_apex: float  # where the right ventricle ends, 0 apex to 1 base
     gain: float  # wall volume at end systole over end diastole: trabeculae pressed into the wall
     outline: tuple  # amplitudes and phases of small deviations from a circle
@@ -229,16 +229,32 @@ def _thickness(person: Person) -> np.ndarray:
     bump = np.exp(-0.5 * (_apart(ANGLES, person.thick_angle) / 0.8) ** 2)
     joints = [np.exp(-0.5 * (_apart(ANGLES, np.pi + s * person.rv_half_width) / 0.2) ** 2) for s in (-1, 1)]
     along = 0.85 + 0.15 * _step(LEVELS, 0.1, 0.5)
-    excess = (person.septal_excess * bump + 0.55 * sum(joints)) * (1 - 0.5 * _step(LEVELS, 0.8, 1))[:, None]
+    excess = (person.septal_excess * bump + 0.25 * sum(joints)) * (1 - 0.5 * _step(LEVELS, 0.8, 1))[:, None]
     return along[:, None] * (1 + excess) * (1 - 0.5 * _infarct(person))
 
-
+# %% ../../nbs/library/phantom_heart.ipynb #c8154390
 def _crescent(person: Person) -> np.ndarray:
     "Relative width of the right ventricle beyond the septum (level, angle)."
     rise = np.clip((LEVELS - person.rv_apex) / (1 - person.rv_apex), 0, 1)[:, None]
-    half_width = person.rv_half_width * (0.6 + 0.4 * rise**0.6)
-    across = np.clip(np.abs(_apart(ANGLES, np.pi + 0.18 * rise)) / half_width, 0, 1)
-    return rise**0.45 * (1 - across**person.rv_form) ** 0.8
+    around = _apart(ANGLES, np.pi)[None]  # positive towards the outflow tract
+    half = person.rv_half_width * (0.5 + 0.5 * rise**0.6)
+    upper, lower = half + 0.2 * rise**3, half - 0.1 * rise
+    large = np.clip(person.rv_edv / person.lv_edv, 0.6, 2.2)
+    lean = 0.3 * large + 0.25 * (person.rv_form - 1.7)  # how steeply the upper side leaves the ring
+    corner = 4.5 + 2.5 * (person.rv_form - 1.7)  # how sharp the corners are
+    sides = [_line(around - upper - lean, np.cos(lean)), _line(around + lower + 0.2 + 0.35 * large, np.cos(0.2 + 0.35 * large))]
+    away = 1 + 0.75 * large**0.5  # of the free wall, in radii of the ring
+    bow = away + 0.35
+    turned = around - 0.15
+    sides.append((away - bow) * np.cos(turned) + np.sqrt(bow**2 - ((away - bow) * np.sin(turned)) ** 2))
+    border = sum(side**-corner for side in sides) ** (-1 / corner)
+    inside = (around < upper) & (around > -lower)
+    return rise**0.6 * (1 - 0.2 * _step(rise, 0.6, 1.0)) * np.where(inside, np.maximum(border - 1, 0), 0)
+
+
+def _line(turned: np.ndarray, away: float) -> np.ndarray:
+    "Distance to a straight line `away` from the middle, seen `turned` from its nearest point."
+    return away / np.maximum(np.cos(turned), 0.02)
 
 # %% ../../nbs/library/phantom_heart.ipynb #5afc17bd
 @dataclass(frozen=True, eq=False)
@@ -403,6 +419,7 @@ class Look:
     trabeculae_mm: float
     banding: float  # how near the dark bands of the sequence come, mm from the heart
     arm: bool  # an arm in the picture
+    slant: float  # how far the scanner turned the picture, which leaves black corners; radians
 
 # %% ../../nbs/library/phantom_heart.ipynb #814be01c
 def draw_look(person: Person, rank: int, seed: int) -> Look:
@@ -415,7 +432,7 @@ def draw_look(person: Person, rank: int, seed: int) -> Look:
         right_blood=_near(random, 0.79, 0.09),
         fat=_near(random, 1.25, 0.2),
         liver=_near(random, 0.52, 0.1),
-        lung=_near(random, 0.15, 0.03),
+        lung=_near(random, 0.06, 0.015),
         noise=_near(random, 0.022, 0.008),
         mottle=_near(random, 0.085, 0.02),
         coil_mm=_near(random, 75, 15),
@@ -430,11 +447,12 @@ def draw_look(person: Person, rank: int, seed: int) -> Look:
         girth=_near(random, 1.05, 0.07),
         height_mm=_near(random, 86, 11),
         width_mm=_near(random, 86, 12),
-        slope=_near(random, 0.1, 0.13),
+        slope=_near(random, 0.12, 0.18),
         epicardial_mm=_near(random, 2.2, 0.9),
         trabeculae_mm=_near(random, 7.5, 2),
         banding=_near(random, 150, 25),
         arm=bool(random.random() < 0.45),
+        slant=_near(random, 0, 0.1) if random.random() < 0.5 else 0.0,
     )
 
 # %% ../../nbs/library/phantom_heart.ipynb #afab614e
@@ -557,20 +575,16 @@ def _draw_organs(random: np.random.Generator, look: Look) -> list[Organ]:
 
 # %% ../../nbs/library/phantom_heart.ipynb #9f35e814
 def _draw_lung_vessels(random: np.random.Generator) -> list[tuple]:
-    "Bright dots in the lung, denser near its root: x, y, radius, signal, slice where it is cut."
-    n = 220
-    away = random.exponential(36, n) + 24
-    angle = random.uniform(-2.4, 0.9, n)
-    return list(
-        zip(
-            10 + away * np.cos(angle),
-            away * np.sin(angle),
-            np.clip(random.exponential(1.0, n) + 0.9, 0.9, 3.5),
-            random.uniform(0.5, 1.1, n),
-            random.uniform(-0.2, 1.1, n),
-            strict=True,
-        )
-    )
+    "Bright dots and branches in the lung, denser and wider near its root: place, half axes, angle, signal, slice."
+    vessels = []
+    for _ in range(420):
+        away, angle = random.exponential(38) + 22, random.uniform(-2.4, 0.9)
+        radius = np.clip(random.exponential(0.7) * (1.4 - away / 150) + 0.6, 0.6, 3.5)
+        long = radius * (1 + random.exponential(0.35))
+        place = (10 + away * np.cos(angle), away * np.sin(angle))
+        bright, where = random.uniform(0.45, 1.15), random.uniform(-0.2, 1.1)
+        vessels.append((place, (long, 0.8 * radius), angle + random.normal(0, 0.5), bright, where))
+    return vessels
 
 # %% ../../nbs/library/phantom_heart.ipynb #bfc55c57
 def _around(grid: Grid, centre: tuple, angles_deg: tuple, radii) -> np.ndarray:
@@ -592,12 +606,13 @@ class Chest:
 
     look: Look
     organs: list[Organ]
-    vessels: list[tuple]  # dots in the lung: x, y, radius, signal, slice
+    vessels: list[tuple]  # dots in the lung: place, half axes, angle, signal, slice
     muscles: list[tuple]  # of chest and shoulder: place, half axes, angle
     wobble: np.ndarray  # deviations of the rib cage from the standard form
     ribs: float  # where the ribs are cut, 0 to 1
     arm: tuple  # place and radius of an arm
     grain: int  # seed of the textures
+    aorta: tuple  # place and radius of the descending aorta
 
     @classmethod
     def of(cls, person: Person, look: Look, rank: int, seed: int) -> Chest:
@@ -616,6 +631,7 @@ class Chest:
             near(0, 1),
             (near(95, 125), near(-150, -120), near(22, 30)),
             int(random.integers(2**31)),
+            (near(-30, 15), near(50, 68), near(9, 12)),
         )
 
 # %% ../../nbs/library/phantom_heart.ipynb #81504ba5
@@ -631,20 +647,22 @@ def paint_chest(
     look, image = chest.look, np.zeros(grid.shape, np.float32)
     coarse, fine = (_texture(random, grid.shape, s / grid.spacing) for s in (9.0, 2.0))
     fat = -look.fat * (1 + 0.05 * coarse + 0.03 * fine)
-    cavity = _paint_flesh(image, chest, grid, along, left_mm, fat, fine)
+    cavity = _paint_flesh(image, chest, grid, along, left_mm, fat, coarse, fine)
     lung = _cover(cavity, grid.spacing)
     _paint(image, lung, look.lung * (1 + 0.1 * fine))
-    for x, y, radius, value, where in chest.vessels:
+    for place, axes, angle, value, where in chest.vessels:
         if abs(where - along) < 0.12:
-            _blob(image, grid, (x, y), (radius, 0.8 * radius), value)
+            _blob(image, grid, place, axes, value, angle)
     _paint_belly(image, chest, grid, along, lung, below_mm, fat, fine)
-    pad = tuple(v * _step(along, 0.15, 1.0) + 0.5 for v in (36, 18))
-    lumps = ((0.15, chest.arm[0]), (0.1, chest.arm[1]))
-    _blob(image, grid, (-0.5 * left_mm, 0.95 * below_mm), pad, 0.7 * fat, 0.3, lumps)
+    if along < 0.6:
+        _paint_spine(image, chest, grid, below_mm, fat, fine)
+    pad = tuple(v * _step(along, 0.4, 1.0) + 0.5 for v in (30, 13))
+    lumps = ((0.25, chest.arm[0]), (0.2, chest.arm[1]), (0.12, chest.ribs))
+    _blob(image, grid, (-0.6 * left_mm, 0.9 * below_mm), pad, fat * (0.75 + 0.2 * coarse), 0.3, lumps)
     return image
 
 # %% ../../nbs/library/phantom_heart.ipynb #6c8e1078
-def _paint_flesh(image, chest: Chest, grid: Grid, along: float, left_mm: float, fat, fine) -> np.ndarray:
+def _paint_flesh(image, chest: Chest, grid: Grid, along: float, left_mm, fat, coarse, fine) -> np.ndarray:
     "Paint skin, fat, muscle, ribs and arm; returns the depth inside the rib cage."
     look, centre, angles = chest.look, (22 + 8 * along, 5.0), (0, 45, 90, 135, 180, 225, 270, 315)
     left = left_mm + 12 + centre[0]
@@ -659,8 +677,12 @@ def _paint_flesh(image, chest: Chest, grid: Grid, along: float, left_mm: float, 
     cavity, flesh, body = depths
     _paint(image, _cover(body, grid.spacing), fat)
     _paint(image, _cover(flesh, grid.spacing), 0.33 * (1 + 0.12 * fine))
-    streak = _cover(2.2 - np.abs(flesh - 0.5 * look.muscle_mm), 2 * grid.spacing) * (fine > 0.2)
-    _paint(image, streak, 0.7 * fat)
+    layers = 3.0 * coarse  # sheets of muscle and fat wind through each other
+    streak = _cover(1.1 - np.abs(flesh - 0.55 * look.muscle_mm + layers), grid.spacing) * (coarse > -0.6)
+    _paint(image, streak, 0.8 * fat)
+    for share in (0.35, 0.7):
+        sheet = _cover(0.8 - np.abs(body - share * look.fat_mm - layers), 1.5 * grid.spacing)
+        _paint(image, sheet * (coarse < 0.7), 0.33)
     for at, axes, angle in chest.muscles:
         lumps = ((0.12, at[0]), (0.08, at[1]))
         _blob(image, grid, (at[0] + 10 * along, at[1]), axes, 0.33 * (1 + 0.12 * fine), angle, lumps)
@@ -678,22 +700,33 @@ def _paint_ribs(image, grid: Grid, cavity: np.ndarray, centre: tuple, start: flo
     "Paint ribs as dark-rimmed marrow in the chest wall, with a bright spot of fat beside each."
     dx, dy = grid.x - centre[0], grid.y - centre[1]
     around, radius = np.arctan2(dy, dx), cavity + np.hypot(dx, dy)
-    for degree in np.arange(60, 340, 15.0) + 15 * start:
+    for number, degree in enumerate(np.arange(60, 340, 22.0) + 22 * start):
         near = np.abs(_apart(around, np.deg2rad(degree))) < 0.03
         if not near.any():
             continue
-        out = float(radius[near].mean())
-        for turn, depth, axes, value in ((0.0, 5.5, (6.5, 4.0), 0.28), (0.13, 2.5, (2.4, 1.6), -0.9)):
+        out, size = float(radius[near].mean()), 1 + 0.25 * np.sin(7 * number + 50 * start)
+        for turn, depth, axes, value in ((0.0, 6.0, (8.5, 4.6), -0.45), (0.16, 3.0, (3.0, 1.6), -0.9)):
             angle = np.deg2rad(degree) + turn
             at = (centre[0] + (out + depth) * np.cos(angle), centre[1] + (out + depth) * np.sin(angle))
-            _blob(image, grid, at, axes, value, angle + np.pi / 2, rim=(1.6, 0.03) if turn == 0 else ())
+            rim = (1.8, 0.04) if turn == 0 else ()
+            _blob(image, grid, at, tuple(size * a for a in axes), value, angle + np.pi / 2 + 0.3, rim=rim)
 
 # %% ../../nbs/library/phantom_heart.ipynb #eb866caa
+def _paint_spine(image, chest: Chest, grid: Grid, below_mm: float, fat, fine):
+    "Paint the descending aorta in its fat and the vertebra beside it, as slices near the base show them."
+    x, y, radius = chest.aorta
+    y = max(y, below_mm + radius + 6)
+    _blob(image, grid, (x - 6, y + 40), (25, 20), 0.4 + 0.06 * fine, 0.2, ((0.06, x), (0.08, y)), (2.0, 0.08))
+    _blob(image, grid, (x - 10, y + 68), (8, 6), 1.0, rim=(2.0, 0.1))  # the spinal canal
+    _blob(image, grid, (x - 8, y + 6), (radius, 0.7 * radius), 0.8 * fat, 0.8, ((0.2, x), (0.2, y)))
+    _blob(image, grid, (x, y), (radius, 0.93 * radius), 1.1 + 0.04 * fine, 0.5, rim=(0.8, 0.4))
+
+# %% ../../nbs/library/phantom_heart.ipynb #6f99d9d2
 def _paint_belly(image, chest: Chest, grid: Grid, along: float, lung, below_mm: float, fat, fine):
     "Paint what lies below the diaphragm."
     below_mm = below_mm + 12 * _step(-along, -0.25, 0)  # room for the right atrium
     curve = below_mm + 2 + chest.look.slope * grid.x + 0.0028 * np.maximum(grid.x - 40, 0) ** 2
-    curve += 4 * np.sin(grid.x / 38 + chest.arm[0]) - 4 * np.sin(chest.arm[0])
+    curve += 6 * np.sin(grid.x / 34 + chest.arm[0]) - 6 * np.sin(chest.arm[0])
     part = np.where(grid.y > curve + 2.5, 0.9 * fat, 0.28).astype(np.float32)
     for organ in chest.organs:
         size = 1 - ((along - organ.middle) / organ.reach) ** 2
@@ -704,45 +737,60 @@ def _paint_belly(image, chest: Chest, grid: Grid, along: float, lung, below_mm: 
     _paint(image, _cover(grid.y - curve, grid.spacing) * lung, part)
 
 # %% ../../nbs/library/phantom_heart.ipynb #f0c443a6
-class Detail:
-    "Trabeculae, papillary muscles and mottling of one person's heart."
+TILE_MM = 96  # side of a square of texture, which repeats
 
-    def __init__(self, person: Person, look: Look, rank: int, seed: int):
+# %% ../../nbs/library/phantom_heart.ipynb #c44215d6
+class Detail:
+    "Trabeculae, papillary muscles, fat and mottling of one person's heart."
+
+    def __init__(self, person: Person, look: Look, rank: int, seed: int, spacing_mm: float):
         random = _random(seed, person.group, rank, 4)
-        self.look, self.person = look, person
-        ridges = _texture(random, (len(LEVELS), len(ANGLES)), (3, 2.5)) + 0.8 * _texture(
-            random, (len(LEVELS), len(ANGLES)), (7, 5)
-        )
-        ragged = 0.35 + 0.65 * _step(np.abs(_apart(ANGLES, np.pi)), 0.7, 1.6)
-        self.ridges = (
-            np.clip(ridges, 0, 2.4) * look.trabeculae_mm * 0.5 * ragged * (1.15 - 0.9 * LEVELS[:, None])
-        )
-        self.muscles = [
-            (
-                _near(random, angle, 0.18),
-                _near(random, 6.0, 0.9),
-                _near(random, 0.42, 0.05),
-                _near(random, 0.72, 0.05),
-            )
-            for angle in (-0.85, 0.95)
-        ]
-        self.streaks = _texture(random, (len(LEVELS), len(ANGLES), 24), (2, 1.6, 4))
-        self.fat = np.clip(look.epicardial_mm * (1 + 0.9 * _texture(random, (len(ANGLES),), 10)), 0.3, None)
-        self.mottle = _texture(random, (256, 256), 1.0)
+        self.look, self.person, table = look, person, (len(LEVELS), len(ANGLES))
+        self.rough = np.clip(_texture(random, table, (3, 2.5)), 0, 2.4) * 0.16 * look.trabeculae_mm
+        self.islands = _texture(random, (len(LEVELS), TILE_MM, TILE_MM), (2, 1.2, 1.2))
+        self.streaks = _texture(random, (len(LEVELS), TILE_MM, TILE_MM), (2, 1.0, 3.5))
+        self.muscles = [_draw_papillary(random, angle) for angle in (-0.85, 0.95)]
+        self.band = (_near(random, 0.0, 0.25), _near(random, 0.4, 0.05))  # moderator band: angle and level
+        joints = [_apart(ANGLES, np.pi + s * person.rv_half_width) for s in (-1, 1)]
+        grooves = sum(np.exp(-0.5 * (joint / 0.22) ** 2) for joint in joints)
+        uneven = np.clip(0.15 + 0.75 * _texture(random, table, (6, 8)), 0, 2.2)
+        self.fat = look.epicardial_mm * (uneven + 1.3 * grooves)
+        self.mottle = _mottle(random, spacing_mm)
+        self.inflow = random.normal(0, 0.09, 64)  # fresh blood is brighter in some slices
 
     def coat(self, section: np.ndarray, level: float) -> np.ndarray:
-        "Outer radius of the fat around the heart: it fills the grooves, and is thickest at the base and the apex."
+        "Outer radius of the fat around the heart: thin, thick in its grooves, at the base and at the apex."
         from scipy.ndimage import gaussian_filter1d
 
         outside = np.maximum(section[1], section[2] + 2.5)
-        filled = np.maximum(outside, gaussian_filter1d(outside, 10, mode="wrap"))
-        return filled + self.fat * (0.8 + 0.8 * _step(level, 0.75, 1) + 0.8 * _step(-level, -0.35, -0.1))
+        filled = np.maximum(outside, 0.8 * gaussian_filter1d(outside, 5, mode="wrap") + 0.2 * outside)
+        thick = 1 + 1.0 * _step(level, 0.75, 1) + 1.0 * _step(-level, -0.3, -0.1)
+        return filled + thick * self.fat[self.row(level)]
 
     def row(self, level: float) -> int:
         "The table row of a level."
         return int(np.clip(level * len(LEVELS), 0, len(LEVELS) - 1))
 
-# %% ../../nbs/library/phantom_heart.ipynb #c44215d6
+# %% ../../nbs/library/phantom_heart.ipynb #6e8eead5
+def _draw_papillary(random: np.random.Generator, angle: float) -> tuple:
+    "A papillary muscle near an angle: angle, half width in mm, lowest and highest level."
+    spreads = ((angle, 0.18), (5.4, 0.9), (0.42, 0.05), (0.74, 0.05))
+    return tuple(_near(random, mean, spread) for mean, spread in spreads)
+
+
+def _mottle(random: np.random.Generator, spacing_mm: float) -> np.ndarray:
+    "Unevenness of blood: grain and clouds, standard deviation 1."
+    parts = ((0.4, 0.7), (0.65, 2.5 / spacing_mm), (0.65, 6 / spacing_mm))
+    return sum(share * _texture(random, (256, 256), sigma) for share, sigma in parts).astype(np.float32)
+
+
+def _tile(texture: np.ndarray, polar: Polar, radius: np.ndarray) -> np.ndarray:
+    "A square of texture as seen where `radius` takes the place of the distance from the middle."
+    return texture[
+        (radius * polar.cos).astype(np.int32) % TILE_MM, (radius * polar.sin).astype(np.int32) % TILE_MM
+    ]
+
+# %% ../../nbs/library/phantom_heart.ipynb #9dd5eb2f
 class Polar:
     "Distance and direction from the middle of the left ventricle for a part of the image."
 
@@ -752,44 +800,61 @@ class Polar:
         place = self.angle * (len(ANGLES) / (2 * np.pi))
         self.index = place.astype(np.int32) % len(ANGLES)
         self.rest = (place - np.floor(place)).astype(np.float32)
+        self.cos, self.sin = np.cos(self.angle), np.sin(self.angle)
+        self.x, self.y = self.radius * self.cos, self.radius * self.sin
+        around = (32 * self.angle).astype(np.int32) % TILE_MM  # a tile of texture whose rows point outwards
+        self.tile = around, self.radius.astype(np.int32) % TILE_MM
 
     def __call__(self, profile: np.ndarray) -> np.ndarray:
         "Spread a profile (one value an angle) over the image."
         closed = np.append(profile, profile[0]).astype(np.float32)
         return closed[self.index] * (1 - self.rest) + closed[self.index + 1] * self.rest
 
-# %% ../../nbs/library/phantom_heart.ipynb #6e8eead5
-def _paint_ventricles(
-    image: np.ndarray,
-    polar: Polar,
-    section: np.ndarray,
-    level: float,
-    detail: Detail,
-    edge: float,
-    mottle: np.ndarray,
-):
+# %% ../../nbs/library/phantom_heart.ipynb #78446500
+def _paint_ventricles(image, polar: Polar, section: np.ndarray, level: float, detail: Detail, edge, mottle):
     "Paint both ventricles, cut at `level`, over a part of the image."
-    look, row = detail.look, detail.row(level)
+    look, row, r = detail.look, detail.row(level), polar.radius
     endo, epi, right = (polar(profile) for profile in section)
-    r = polar.radius
-    outside = np.maximum(epi, right + 2.5)
     _paint(image, _cover(polar(detail.coat(section, level)) - r, edge), -0.85 * look.fat)
-    _paint(image, _cover(outside - r, edge), 0.9 * look.myocardium)
-    share = np.clip((r - epi) / np.maximum(right - epi, 1), 0, 0.999)
-    streaks = detail.streaks[row][polar.index, (share * 24).astype(np.int32)]
-    dark = _step(streaks + 0.9 * share - 1.1 * level, 0.75, 1.25) * 0.75
-    blood = look.right_blood * (1 + mottle) * (1 - dark) + look.myocardium * dark
+    _paint(image, _cover(np.maximum(epi, right + 2.5) - r, edge), 0.9 * look.myocardium)
+    blood = _right_blood(polar, epi, right, level, detail, mottle)
     _paint(image, _cover(np.minimum(right - r, right - epi), edge), blood)
     _paint(image, _cover(epi - r, edge), look.myocardium * (1 + 0.35 * mottle))
-    ridges = np.minimum(polar(detail.ridges[row]), 0.45 * endo)
-    _paint(image, _cover(endo - ridges - r, edge), 1 + mottle)
-    root, opening = 0.75 * float(section[0].mean()), float(_step(level, 0.86, 1.0))
-    to_root = np.hypot(r * np.cos(polar.angle) + 0.4 * root, r * np.sin(polar.angle) + 0.75 * root)
-    _paint(image, opening * _cover(root - to_root, edge), 1 + mottle)  # the ring opens into the outflow tract
-    for angle, size, low, high in detail.muscles:
-        _paint_papillary(image, polar, section[0], level, (angle, size, low, high), look.myocardium, edge)
+    depth, mean = endo - r, float(section[0].mean())
+    reach = 0.55 * look.trabeculae_mm * (1.35 - 0.8 * level) * (0.7 + 0.3 * polar.cos)
+    slide = float(_step(level, 0.1, 0.5))  # they move with the wall, at the apex with the blood
+    anchor = 1 + 9 * slide + (0.95 - 0.35 * slide) * mean
+    islands = _tile(detail.islands[row], polar, anchor - depth)
+    dark = 0.9 * np.clip((islands + 0.35 - depth / reach) / 0.6, 0, 1)
+    blood = (1 + mottle) * (1 - dark) + look.myocardium * dark
+    notches = np.minimum(polar(detail.rough[row]), 0.25 * endo)
+    _paint(image, _cover(depth - notches, edge), blood)
+    if level > 0.86:
+        _paint_outflow(image, polar, 0.75 * mean, float(_step(level, 0.86, 1.0)), edge, mottle)
+    for muscle in detail.muscles:
+        _paint_papillary(image, polar, section[0], level, muscle, look.myocardium, edge)
 
-# %% ../../nbs/library/phantom_heart.ipynb #9dd5eb2f
+# %% ../../nbs/library/phantom_heart.ipynb #a5fe1c00
+def _right_blood(polar: Polar, epi, right, level: float, detail: Detail, mottle) -> np.ndarray:
+    "Signal of right-ventricular blood among its trabeculae, which are denser near the free wall and the apex."
+    look, r = detail.look, polar.radius
+    share = (r - epi) / np.maximum(right - epi, 1)
+    streaks = detail.streaks[detail.row(level)][polar.tile]
+    dark = 0.8 * np.clip((streaks + 0.8 * share - 1.7 * level - 0.35) / 0.4, 0, 1)
+    turn, middle = detail.band
+    if abs(level - middle) < 0.06:
+        across = r * np.sin(polar.angle - np.pi - turn - 0.15 * np.sin(4 * share))
+        dark = np.maximum(dark, 0.85 * np.clip(2.4 - np.abs(across), 0, 1))
+    return look.right_blood * (1 + mottle) * (1 - dark) + look.myocardium * dark
+
+
+def _paint_outflow(image, polar: Polar, root: float, opening: float, edge: float, mottle):
+    "Near the base the ring opens into the outflow tract, where fast blood loses signal in a streak."
+    x, y = polar.x + 0.4 * root, polar.y + 0.75 * root
+    jet = 0.45 * np.exp(-(((x + 0.6 * y) / 3.5) ** 2) - ((y / root) ** 2))
+    _paint(image, _cover(root * opening**0.5 - np.hypot(x, y), edge), (1 + mottle) * (1 - opening * jet))
+
+# %% ../../nbs/library/phantom_heart.ipynb #0c220701
 def _paint_papillary(image, polar: Polar, endo: np.ndarray, level, muscle: tuple, value: float, edge: float):
     "Paint one papillary muscle: on the wall low in the cavity, free towards the base."
     angle, size, low, high = muscle
@@ -798,8 +863,8 @@ def _paint_papillary(image, polar: Polar, endo: np.ndarray, level, muscle: tuple
     size = size * min(_step(level, low - 0.15, low), _step(high - level, -0.02, 0.12)) ** 0.5
     wall = float(endo[int(angle % (2 * np.pi) * len(ANGLES) / (2 * np.pi))])
     out = wall - size * (0.7 + 1.0 * _step(level, low, high))
-    turn = polar.angle - angle
-    along, across = polar.radius * np.cos(turn) - max(out, 0), polar.radius * np.sin(turn)
+    cos, sin = np.cos(angle), np.sin(angle)
+    along, across = cos * polar.x + sin * polar.y - max(out, 0), cos * polar.y - sin * polar.x
     _paint(image, _cover(size - np.hypot(along / 1.25, across), edge) * (polar.radius < 1.05 * wall), value)
 
 # %% ../../nbs/library/phantom_heart.ipynb #66788414
@@ -814,10 +879,11 @@ def _paint_base(
 ):
     "Paint great vessels and atria `over` mm above the base, whose borders are `section`."
     look, size = detail.look, float(section[1].mean())
-    x, y = polar.radius * np.cos(polar.angle), polar.radius * np.sin(polar.angle)
+    x, y = polar.x, polar.y
     epi, right = polar(section[1]), polar(section[2])
     wall, blood = 0.9 * look.myocardium, look.right_blood * (1 + 1.3 * mottle)
-    _paint(image, _cover(polar(detail.coat(section, 1.0)) - polar.radius, edge), -0.7 * look.fat)
+    fat = -0.75 * look.fat * (1 + 1.5 * mottle)
+    _paint(image, _cover(0.93 * polar(detail.coat(section, 1.0)) - polar.radius, edge), fat)
     grow = 1 + 0.01 * over
     rooms = [
         _room(x / size, y / size, *place) * size
@@ -825,12 +891,13 @@ def _paint_base(
             (-1.0, 0.5, 0.9 * grow, 0.75 * grow, size),  # right atrium
             (-0.85, -0.75, 0.6, 0.5, size + 1),  # outflow tract
             (0.32, 0.28, 0.8 * grow, 0.68 * grow, size + 2),  # left atrium
-            (-0.3, -0.36, 0.5, 0.48, size + 3),
+            (-0.3, -0.36, 0.5, 0.48, size + 3),  # aortic root
+            (0.38, -0.58, 0.42, 0.3, size + 4),  # appendage of the left atrium
         )
-    ]  # aortic root
+    ]
     inlet = np.minimum(right - polar.radius, polar.radius - 0.85 * epi)
     whole = np.maximum(np.maximum(rooms[0], rooms[1]), np.minimum(inlet, right - epi - edge))
-    for depth, value in ((whole, blood), (rooms[2], 0.95 * (1 + 1.3 * mottle)), (rooms[3], 1 + 1.3 * mottle)):
+    for depth, value in ((whole, blood), (np.maximum(rooms[2], rooms[4]), 0.95 * (1 + 1.3 * mottle)), (rooms[3], 1 + 1.3 * mottle)):
         _paint(image, _cover(depth, edge), wall)
         _paint(image, _cover(depth - 1.6, edge), value)
 
@@ -925,6 +992,15 @@ def _shading(grid: Grid, look: Look) -> np.ndarray:
     return (field * np.where(grid.x > 0, bands, 1)).astype(np.float32)
 
 # %% ../../nbs/library/phantom_heart.ipynb #79ea1ade
+def _window(scan: Scan) -> np.ndarray:
+    "1 where the scanner kept the picture after turning it, 0 in the black corners."
+    row, column = (i - n / 2 + 0.5 for i, n in zip(np.indices(scan.shape), scan.shape, strict=True))
+    cos, sin = np.cos(scan.look.slant), np.sin(scan.look.slant)
+    turned = cos * row + sin * column, cos * column - sin * row
+    inside = [np.abs(a) < n / 2 for a, n in zip(turned, scan.shape, strict=True)]
+    return (inside[0] & inside[1]).astype(np.float32)
+
+# %% ../../nbs/library/phantom_heart.ipynb #80794416
 def render(
     scan: Scan,
     planes: int,  # planes averaged through the thickness of a slice
@@ -932,8 +1008,9 @@ def render(
 ) -> np.ndarray:  # (column, row, slice, frame) int16
     "Frames of a scan, as the scanner would store them."
     person, look, frames = scan.person, scan.look, range(scan.protocol.frames) if frames is None else frames
-    detail, shading = Detail(person, look, scan.rank, scan.seed), _shading(scan.grid, look)
+    detail, shading = Detail(person, look, scan.rank, scan.seed, scan.protocol.spacing_mm), _shading(scan.grid, look)
     chest = Chest.of(person, look, scan.rank, scan.seed)
+    window = look.blood_level * _window(scan)
     out = np.empty((len(frames), scan.protocol.slices, *scan.shape), np.int16)
     for k in range(scan.protocol.slices):
         still, place = _still(scan, chest, k), _place(scan, k)
@@ -941,11 +1018,12 @@ def render(
             random = np.random.default_rng([scan.seed, GROUPS.index(person.group), scan.rank, k, t])
             signal = _beating(scan, detail, still, place, k, t, planes, random)
             noise = look.noise * random.standard_normal((2, *scan.shape), dtype=np.float32)
-            grey = np.hypot(np.abs(signal) * shading + noise[0], noise[1]) * look.blood_level
-            out[i, k] = np.minimum(grey, 32000)
+            noise[0] += np.abs(signal) * shading
+            grey = np.sqrt(noise[0] * noise[0] + noise[1] * noise[1]) * window
+            out[i, k] = np.minimum(grey, 32000, out=grey)
     return out.transpose(3, 2, 1, 0)
 
-# %% ../../nbs/library/phantom_heart.ipynb #80794416
+# %% ../../nbs/library/phantom_heart.ipynb #ebe83903
 def _still(scan: Scan, chest: Chest, k: int) -> np.ndarray:
     "The chest around slice `k`, blurred, signed."
     from scipy.ndimage import gaussian_filter
@@ -961,16 +1039,22 @@ def _still(scan: Scan, chest: Chest, k: int) -> np.ndarray:
         max(float(np.max(reach * np.sin(angle))), 14),
     )
     image = paint_chest(chest, scan.grid, along, left, below)
-    return gaussian_filter(image, 0.5)
-
-# %% ../../nbs/library/phantom_heart.ipynb #ebe83903
-def _place(scan: Scan, k: int) -> tuple[tuple, Polar]:
-    "The part of slice `k` in which the heart moves, and its polar coordinates."
-    reach = max(float(moment.right.max()) for moment in scan.moments)
-    box = scan.grid.box(*scan.offsets[k], reach + 22)
-    return box, _polar(scan, scan.grid.crop(box), k)
+    return gaussian_filter(image, 0.35)
 
 # %% ../../nbs/library/phantom_heart.ipynb #e357c618
+def _place(scan: Scan, k: int) -> tuple[tuple, Polar]:
+    "The part of slice `k` in which the heart moves, and its polar coordinates."
+    top, reach = scan.heights[k] + 0.4 * scan.protocol.thickness_mm, 8.0
+    for moment in scan.moments:
+        section = moment.section(top)
+        if moment.level(top) > 1:
+            reach = max(reach, float(moment.right.max()) + 6)  # what lies over the base is wider
+        elif section is not None:
+            reach = max(reach, float(section[2].max()))
+    box = scan.grid.box(*scan.offsets[k], reach + 16)
+    return box, _polar(scan, scan.grid.crop(box), k)
+
+# %% ../../nbs/library/phantom_heart.ipynb #bfe3c18f
 def _beating(
     scan: Scan, detail: Detail, still: np.ndarray, place: tuple, k: int, t: int, planes: int, random
 ):
@@ -980,10 +1064,11 @@ def _beating(
     (box, polar), moment, spacing = place, scan.moments[t], scan.protocol.spacing_mm
     start = random.integers(0, 256, 2)
     index = [(np.arange(n) + s) % 256 for n, s in zip(polar.radius.shape, start, strict=True)]
-    mottle = scan.look.mottle * detail.mottle[np.ix_(*index)]
+    mottle = np.float32(scan.look.mottle) * detail.mottle[np.ix_(*index)]
     level = moment.level(scan.heights[k])
     inside = level <= 1  # a slice shows ventricles or what lies above them, not both
     planes = planes + int(6 * _step(-level, -0.35, -0.1))  # near the apex the wall runs at a slant
+    mottle = mottle + np.float32(detail.inflow[k])
     total = np.zeros(polar.radius.shape, np.float32)
     for offset in (np.arange(planes) - (planes - 1) / 2) * (0.75 * scan.protocol.thickness_mm / planes):
         part = still[box].copy()
@@ -996,9 +1081,9 @@ def _beating(
         else:
             over = max(height + moment.tip - moment.extent, 0)
             _paint_base(part, polar, scan.base, over, detail, spacing, mottle)
-        total += part / planes
+        total += np.abs(gaussian_filter(part, 0.42)) / planes
     image = still.copy()
-    image[box] = gaussian_filter(total, 0.5)
+    image[box] = total
     return image
 
 # %% ../../nbs/library/phantom_heart.ipynb #5694b559

@@ -88,8 +88,8 @@ class Person:
 
 # %% ../../nbs/library/phantom_heart.ipynb #71527f51
 def _random(seed: int, group: str, rank: int, stream: int, attempt: int = 0) -> np.random.Generator:
-    "The random numbers of one person for one purpose (`stream`)."
-    return np.random.default_rng([PHANTOM_VERSION, seed, GROUPS.index(group), rank, stream, attempt])
+    "The random numbers of one person for one purpose (`stream`), the same in every version of the drawing."
+    return np.random.default_rng([1, seed, GROUPS.index(group), rank, stream, attempt])
 
 
 def _near(random: np.random.Generator, mean: float, spread: float, sds: float = 2.3) -> float:
@@ -154,7 +154,7 @@ def _draw_shape(random: np.random.Generator, group: str, edv: float, fraction: f
         "flattening": float(np.clip(_near(random, 0.2, 0.1), 0.04, 0.36))
         if right
         else abs(_near(random, 0, 0.03)),
-        "rv_half_width": _near(random, 1.5 if right else 1.25, 0.09),
+        "rv_half_width": _near(random, 1.5 if right else 1.35, 0.09),
         "rv_form": _near(random, 2.2, 0.3),
         "rv_apex": _near(random, 0.08 if right else 0.15, 0.04),
         "gain": _near(random, 1.06, 0.05) if group == "DCM" else _near(random, 1.12, 0.06),
@@ -241,9 +241,12 @@ def _crescent(person: Person) -> np.ndarray:
     upper, lower = half + 0.2 * rise**3, half - 0.1 * rise
     large = np.clip(person.rv_edv / person.lv_edv, 0.6, 2.2)
     lean = 0.3 * large + 0.25 * (person.rv_form - 1.7)  # how steeply the upper side leaves the ring
-    corner = 4.5 + 2.5 * (person.rv_form - 1.7)  # how sharp the corners are
-    sides = [_line(around - upper - lean, np.cos(lean)), _line(around + lower + 0.2 + 0.35 * large, np.cos(0.2 + 0.35 * large))]
-    away = 1 + 0.75 * large**0.5  # of the free wall, in radii of the ring
+    corner = 4.0 + 2.5 * (person.rv_form - 1.7)  # how sharp the corners are
+    sides = [
+        _line(around - upper - lean, np.cos(lean)),
+        _line(around + lower + 0.2 + 0.35 * large, np.cos(0.2 + 0.35 * large)),
+    ]
+    away = 1 + 0.5 * large**0.5  # of the free wall, in radii of the ring
     bow = away + 0.35
     turned = around - 0.15
     sides.append((away - bow) * np.cos(turned) + np.sqrt(bow**2 - ((away - bow) * np.sin(turned)) ** 2))
@@ -434,7 +437,7 @@ def draw_look(person: Person, rank: int, seed: int) -> Look:
         liver=_near(random, 0.52, 0.1),
         lung=_near(random, 0.06, 0.015),
         noise=_near(random, 0.022, 0.008),
-        mottle=_near(random, 0.085, 0.02),
+        mottle=_near(random, 0.09, 0.025),
         coil_mm=_near(random, 75, 15),
         coil_gain=_near(random, 0.9, 0.3),
         bias=tuple(_near(random, 0, 0.06) for _ in range(4)),
@@ -753,10 +756,10 @@ class Detail:
         self.band = (_near(random, 0.0, 0.25), _near(random, 0.4, 0.05))  # moderator band: angle and level
         joints = [_apart(ANGLES, np.pi + s * person.rv_half_width) for s in (-1, 1)]
         grooves = sum(np.exp(-0.5 * (joint / 0.22) ** 2) for joint in joints)
-        uneven = np.clip(0.15 + 0.75 * _texture(random, table, (6, 8)), 0, 2.2)
+        uneven = np.clip(0.8 * _texture(random, table, (6, 8)), 0.05, 2.0)
         self.fat = look.epicardial_mm * (uneven + 1.3 * grooves)
         self.mottle = _mottle(random, spacing_mm)
-        self.inflow = random.normal(0, 0.09, 64)  # fresh blood is brighter in some slices
+        self.inflow = random.normal(0, 0.13, 64)  # fresh blood is brighter in some slices
 
     def coat(self, section: np.ndarray, level: float) -> np.ndarray:
         "Outer radius of the fat around the heart: thin, thick in its grooves, at the base and at the apex."
@@ -764,7 +767,7 @@ class Detail:
 
         outside = np.maximum(section[1], section[2] + 2.5)
         filled = np.maximum(outside, 0.8 * gaussian_filter1d(outside, 5, mode="wrap") + 0.2 * outside)
-        thick = 1 + 1.0 * _step(level, 0.75, 1) + 1.0 * _step(-level, -0.3, -0.1)
+        thick = 1 + 0.5 * _step(level, 0.75, 1) + 1.0 * _step(-level, -0.3, -0.1)
         return filled + thick * self.fat[self.row(level)]
 
     def row(self, level: float) -> int:
@@ -774,7 +777,7 @@ class Detail:
 # %% ../../nbs/library/phantom_heart.ipynb #6e8eead5
 def _draw_papillary(random: np.random.Generator, angle: float) -> tuple:
     "A papillary muscle near an angle: angle, half width in mm, lowest and highest level."
-    spreads = ((angle, 0.18), (5.4, 0.9), (0.42, 0.05), (0.74, 0.05))
+    spreads = ((angle, 0.18), (4.7, 0.9), (0.4, 0.05), (0.76, 0.05))
     return tuple(_near(random, mean, spread) for mean, spread in spreads)
 
 
@@ -862,10 +865,11 @@ def _paint_papillary(image, polar: Polar, endo: np.ndarray, level, muscle: tuple
         return
     size = size * min(_step(level, low - 0.15, low), _step(high - level, -0.02, 0.12)) ** 0.5
     wall = float(endo[int(angle % (2 * np.pi) * len(ANGLES) / (2 * np.pi))])
-    out = wall - size * (0.7 + 1.0 * _step(level, low, high))
+    out = wall - size * (0.6 + 1.3 * _step(level, low - 0.1, 0.5 * (low + high)))
     cos, sin = np.cos(angle), np.sin(angle)
     along, across = cos * polar.x + sin * polar.y - max(out, 0), cos * polar.y - sin * polar.x
-    _paint(image, _cover(size - np.hypot(along / 1.25, across), edge) * (polar.radius < 1.05 * wall), value)
+    depth = size - np.hypot(along / 1.25, across) - 0.6 * np.sin(along + angle) * np.sin(1.3 * across)
+    _paint(image, _cover(depth, 0.8 * edge) * (polar.radius < 1.05 * wall), 0.9 * value)
 
 # %% ../../nbs/library/phantom_heart.ipynb #66788414
 def _paint_base(
@@ -897,7 +901,11 @@ def _paint_base(
     ]
     inlet = np.minimum(right - polar.radius, polar.radius - 0.85 * epi)
     whole = np.maximum(np.maximum(rooms[0], rooms[1]), np.minimum(inlet, right - epi - edge))
-    for depth, value in ((whole, blood), (np.maximum(rooms[2], rooms[4]), 0.95 * (1 + 1.3 * mottle)), (rooms[3], 1 + 1.3 * mottle)):
+    for depth, value in (
+        (whole, blood),
+        (np.maximum(rooms[2], rooms[4]), 0.95 * (1 + 1.3 * mottle)),
+        (rooms[3], 1 + 1.3 * mottle),
+    ):
         _paint(image, _cover(depth, edge), wall)
         _paint(image, _cover(depth - 1.6, edge), value)
 
@@ -1008,7 +1016,10 @@ def render(
 ) -> np.ndarray:  # (column, row, slice, frame) int16
     "Frames of a scan, as the scanner would store them."
     person, look, frames = scan.person, scan.look, range(scan.protocol.frames) if frames is None else frames
-    detail, shading = Detail(person, look, scan.rank, scan.seed, scan.protocol.spacing_mm), _shading(scan.grid, look)
+    detail, shading = (
+        Detail(person, look, scan.rank, scan.seed, scan.protocol.spacing_mm),
+        _shading(scan.grid, look),
+    )
     chest = Chest.of(person, look, scan.rank, scan.seed)
     window = look.blood_level * _window(scan)
     out = np.empty((len(frames), scan.protocol.slices, *scan.shape), np.int16)

@@ -36,7 +36,7 @@ __all__ = ['PHANTOM_VERSION', 'QUANTITIES', 'GROUP_VALUES', 'ANGLES', 'LEVELS', 
            'measure_look']
 
 # %% ../../nbs/library/phantom_heart.ipynb #97619e80
-PHANTOM_VERSION = 2  # raised by hand whenever the same seed would give other pixels
+PHANTOM_VERSION = 3  # raised by hand whenever the same seed would give other pixels
 
 # %% ../../nbs/library/phantom_heart.ipynb #382cd000
 QUANTITIES = ("lv_edvi", "ejection_fraction", "mass_index", "rv_edvi", "rv_ejection_fraction", "systole")
@@ -728,7 +728,8 @@ def _paint_spine(image, chest: Chest, grid: Grid, below_mm: float, fat, fine):
 def _paint_belly(image, chest: Chest, grid: Grid, along: float, lung, below_mm: float, fat, fine):
     "Paint what lies below the diaphragm."
     below_mm = below_mm + 12 * _step(-along, -0.25, 0)  # room for the right atrium
-    curve = below_mm + 2 + chest.look.slope * grid.x + 0.0028 * np.maximum(grid.x - 40, 0) ** 2
+    curve = below_mm + 2 + chest.look.slope * grid.x + 0.0045 * np.maximum(grid.x - 35, 0) ** 2
+    curve += 0.004 * np.maximum(-25 - grid.x, 0) ** 2  # a dome, lower at both sides
     curve += 6 * np.sin(grid.x / 34 + chest.arm[0]) - 6 * np.sin(chest.arm[0])
     part = np.where(grid.y > curve + 2.5, 0.9 * fat, 0.28).astype(np.float32)
     for organ in chest.organs:

@@ -44,14 +44,12 @@ def _verify_acdc(options) -> int:
 # %% ../nbs/library/cli.ipynb #b1afa9fc
 def _phantom_folder(seed: int) -> Path:
     "The lesson's phantom in the cache, made if it is not there."
-    from cardioteach.download import cache_folder
     from cardioteach.phantom.heart import make
 
-    folder = cache_folder() / "phantom" / f"heart-small-50-{seed}"
     print(
-        f"No data given: drawn hearts (a phantom) in {folder}. They show how things work, not how large they are."
+        "No data given: drawn hearts (a phantom). They show how things work, not how large they are in real data."
     )
-    return make(folder, n=50, seed=seed, size="small")
+    return make(n=50, seed=seed, size="small")
 
 
 def _command(options) -> str:
@@ -117,8 +115,18 @@ def _train_acdc(options) -> int:
 def _say(acdc, where: Path, results: list):
     "Print the tables of an experiment and name its report."
     if results:
-        print("\nAccuracy, 95 % intervals, and what the arithmetic of recognising people expects:\n")
+        print("\n95 % intervals in brackets; arithmetic: what recognising people explains.\n")
         print(acdc.study_table(results).to_string())
+        by = {
+            r.name.removeprefix("nearest neighbour, "): r.value
+            for r in results
+            if r.name.startswith("nearest neighbour")
+        }
+        image, shuffled = (by[f"by image (leaky), {labels} labels"] for labels in ("true", "shuffled"))
+        print(
+            f"\nThe nearest neighbour, by image: {image:.2f}, and with shuffled labels {shuffled:.2f}: it recognises people. "
+            f"By subject: {by['by subject, true labels']:.2f}."
+        )
     print(f"\nReport: {(where / 'report.html').resolve()}\nFor learning; not for clinical use.")
 
 # %% ../nbs/library/cli.ipynb #94187098
@@ -147,13 +155,22 @@ def _lab(options) -> int:
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(lessons)])
 
 # %% ../nbs/library/cli.ipynb #160fd0f6
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    "Says the default of each option that has one."
+
+    def _get_help_string(self, action):
+        return (
+            action.help
+            if action.default is None or action.default is False
+            else super()._get_help_string(action)
+        )
+
+
 def _add_train(commands):
     "The options of `train acdc`."
     train = commands.add_parser("train", help="rebuild a paper's classifier and take its score apart")
     papers = train.add_subparsers(dest="paper", required=True, metavar="PAPER")
-    acdc = papers.add_parser(
-        "acdc", help="heart MRI, five groups", formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    acdc = papers.add_parser("acdc", help="heart MRI, five groups", formatter_class=_Help)
     acdc.add_argument(
         "--data", type=Path, metavar="DIR", help="folder of the ACDC training set; without it, a phantom"
     )
@@ -212,9 +229,7 @@ def _add_phantom(commands):
     "The options of `phantom heart`."
     phantom = commands.add_parser("phantom", help="draw synthetic data in a real data set's layout")
     kinds = phantom.add_subparsers(dest="kind", required=True, metavar="KIND")
-    heart = kinds.add_parser(
-        "heart", help="beating hearts, ACDC's layout", formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    heart = kinds.add_parser("heart", help="beating hearts, ACDC's layout", formatter_class=_Help)
     heart.add_argument("folder", type=Path, metavar="DIR", help="where to write them")
     heart.add_argument(
         "--size",

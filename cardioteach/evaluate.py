@@ -46,11 +46,12 @@ def _subject_draws(n_subjects: int, seed: int, draws: int = DRAWS) -> np.ndarray
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
-    "The middle 95 % of `values`, without those that could not be computed."
+    "The middle 95 % of `values`; NaN when more than half of them could not be computed."
+    known = values[np.isfinite(values)]
     return (
-        tuple(float(end) for end in np.nanpercentile(values, [2.5, 97.5]))
-        if np.isfinite(values).any()
-        else (np.nan,) * 2
+        tuple(np.percentile(known, [2.5, 97.5]).tolist())
+        if len(known) > len(values) / 2
+        else (np.nan, np.nan)
     )
 
 # %% ../nbs/library/evaluate.ipynb #91aef27a
@@ -63,7 +64,8 @@ class Estimate:
     high: float
 
     def __str__(self):
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        ends = "-" if np.isnan(self.low) else f"{self.low:.2f}, {self.high:.2f}"
+        return f"{self.value:.2f} [{ends}]"
 
     def __contains__(self, number: float) -> bool:
         return self.low <= number <= self.high
@@ -261,8 +263,8 @@ class Picture(NamedTuple):
 REPORT_STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b; background: #fff }
 h1, h2 { line-height: 1.2 } table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid #ccc; text-align: left; font-variant-numeric: tabular-nums }
-img { max-width: 100%; background: #fff } figcaption { color: #555 } figure { margin: 1rem 0 }
+th, td { padding: .3rem .7rem; overflow-wrap: normal; border-bottom: 1px solid #ccc; text-align: left; font-variant-numeric: tabular-nums }
+img { max-width: 100%; background: #fff; border-radius: .4rem } figcaption { color: #555 } figure { margin: 1rem 0 }
 @media (prefers-color-scheme: dark) { body { color: #eee; background: #161616 } figcaption { color: #bbb } th, td { border-color: #444 } }
 """
 
@@ -294,10 +296,10 @@ def write_report(
         f"<h2>{html.escape(heading)}</h2>" + "".join(map(_as_html, parts))
         for heading, parts in sections.items()
     ]
-    note = "<p><small>Made by CardioTeach. For learning; not for clinical use.</small></p>"
+    note = "<p><em>Made by CardioTeach. For learning; not for clinical use.</em></p>"
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
     page = f'<!doctype html><html lang="en"><head>{head}<style>{REPORT_STYLE}</style></head><body>'
     Path(file).write_text(
-        f"{page}<h1>{html.escape(title)}</h1>{''.join(body)}{note}</body></html>", encoding="utf-8"
+        f"{page}<h1>{html.escape(title)}</h1>{note}{''.join(body)}</body></html>", encoding="utf-8"
     )
     return Path(file)

@@ -1189,7 +1189,7 @@ Not for clinical use.
 
 # %% ../../nbs/library/phantom_heart.ipynb #a7b114e6
 def make(
-    folder: str | Path,  # made if absent
+    folder: str | Path | None = None,  # made if absent; None: in the cache, under a name of its own
     n: int | None = None,  # subjects, a multiple of 5; None takes the size's own number
     seed: int = 0,
     size: str = "small",  # "tiny" (tests), "small" (a lesson), "full" (as large as ACDC)
@@ -1201,7 +1201,8 @@ def make(
     from joblib import Parallel, delayed
     from tqdm.auto import tqdm
 
-    settings, folder = _settings(n, seed, size, mode), Path(folder)
+    settings = _settings(n, seed, size, mode)
+    folder = Path(folder or _cached(settings))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
@@ -1218,6 +1219,13 @@ def make(
             folder, str(error), "a folder with room to write in", "Choose another folder."
         ) from error
     return folder
+
+
+def _cached(settings: dict) -> Path:
+    "Where the cache keeps a phantom with these settings."
+    from cardioteach.download import cache_folder
+
+    return cache_folder() / "phantom" / "{phantom}-{size}-{mode}-{n}-{seed}-v{version}".format(**settings)
 
 # %% ../../nbs/library/phantom_heart.ipynb #4e9ceb87
 def _settings(n: int | None, seed: int, size: str, mode: str) -> dict:

@@ -7,7 +7,7 @@ Docs: https://cardioteach.github.io/cardioteach/lessons/acdc.html.md"""
 # %% ../nbs/lessons/06_acdc.ipynb #b96393e7
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -17,7 +17,7 @@ import pandas as pd
 import cardioteach
 from .backbones import features, head, weights_hash
 from .claims import Claim, Result, ResultFile, Verdict, read_results, verdict_table, write_results
-from .cohort import Cohort, class_counts, content_hash
+from .cohort import Cohort, InputError, class_counts, content_hash
 from cardioteach.evaluate import (
     Estimate,
     Picture,
@@ -29,6 +29,7 @@ from cardioteach.evaluate import (
 )
 from cardioteach.split import (
     LADDER,
+    Split,
     chance_agreement,
     expected_accuracy,
     folds_by_subject,
@@ -40,14 +41,27 @@ from cardioteach.split import (
     shuffled_labels,
     split_by_subject,
 )
-from .train import Run, cross_validate, curves_figure, fit, free_folder
+from .train import Run, cross_validate, curves_figure, fit, read_run, run_folder
 
 # %% auto #0
-__all__ = ['PROTOCOL', 'PAPER_TABLE', 'PAPER', 'PAPER_ACCURACY', 'PAPER_PARTS', 'REAL', 'out_of_fold', 'study_table',
-           'nearest_neighbour_results', 'ladder_figure', 'head_results', 'blank_hearts', 'protocol_results', 'study',
-           'study_figure', 'recovered_hits', 'paper_verdicts', 'labelled', 'describe', 'experiment']
+__all__ = ['PROTOCOL', 'PAPER_TABLE', 'PAPER', 'PAPER_ACCURACY', 'PAPER_PARTS', 'REAL', 'fold_count', 'out_of_fold',
+           'study_table', 'nearest_neighbour_results', 'ladder_figure', 'head_results', 'blank_hearts',
+           'protocol_results', 'study', 'study_figure', 'recovered_hits', 'paper_verdicts', 'labelled', 'describe',
+           'experiment']
 
 # %% ../nbs/lessons/06_acdc.ipynb #8c46a21b
+def fold_count(cohort: Cohort) -> int:
+    "Ten folds, or as many as the smallest class has subjects; raises `InputError` for fewer than three."
+    counts = class_counts(cohort).subjects
+    fewest = int(counts[counts > 0].min())
+    if fewest < 3:
+        found = f"{fewest} subject(s) of class {counts.index[counts == fewest][0]}"
+        raise InputError(
+            "cohort", found, "3 or more, for a test, a validation and a training part", "Use more data."
+        )
+    return min(10, fewest)
+
+
 def out_of_fold(
     cohort: Cohort,
     inputs: np.ndarray,
@@ -59,11 +73,11 @@ def out_of_fold(
 ) -> np.ndarray:  # (labelings, repeats, n, classes)
     "Probabilities of the paper's head for every image as a test image, for each way to label the images."
     draw = folds_by_subject if unit == "subject" else leaky_folds_by_image
-    folds = min(10, int(class_counts(cohort).subjects.min()))
+    folds = fold_count(cohort)
     labeled = [replace(cohort, table=cohort.table.assign(label=each)) for each in labels]
     splits = [
         draw(each, folds, repeats, seed) for each in labeled
-    ]  # the folds are as even for drawn labels as for true ones
+    ]  # as even for drawn labels as for true ones
     return cross_validate(inputs, labels, splits, len(cohort.classes), epochs=epochs, seed=seed)
 
 # %% ../nbs/lessons/06_acdc.ipynb #9e407306
@@ -428,19 +442,36 @@ def experiment(
     "The paper's training by image and by subject, the study of what the score is made of, and one report of it all."
     import matplotlib.pyplot as plt
 
-    folder, seed, runs = Path(folder), about.seed, {}
-    if (folder / "report.html").exists() or not any(
-        folder.glob("by-*/settings.json")
-    ):  # no unfinished experiment
-        folder = free_folder(folder)
+    draw = {"subject": split_by_subject, "image": leaky_split_by_image}
+    splits = {
+        unit: draw[unit](cohort, (70, 20, 10), about.seed) for unit in units
+    }  # what is impossible fails first
+    fold_count(cohort)
     inputs = features(cohort.images, base)
-    for unit in units:
-        split = (split_by_subject if unit == "subject" else leaky_split_by_image)(cohort, (70, 20, 10), seed)
-        top = head(inputs[split.train], len(cohort.classes), seed)
-        runs[split.name] = fit(cohort, split, top, folder / f"by-{unit}", base, epochs=epochs, seed=seed)
-    results = study(cohort, inputs, permutations, epochs, seed) if set(units) == {"image", "subject"} else []
-    write_results(folder / "results.json", replace(about, results=tuple(results)))
-    sections = _sections(runs, results, labelled(folder / "results.json"), cohort.notes)
-    write_report(folder / "report.html", about.title, sections)
+    settings = {
+        "about": asdict(about) | {"results": []},
+        "units": list(units),
+        "permutations": permutations,
+        "epochs": epochs,
+    }
+    with run_folder(folder, settings, "report.html") as folder:
+        runs = {
+            split.name: _run(cohort, split, base, inputs, folder / f"by-{unit}", epochs)
+            for unit, split in splits.items()
+        }
+        results = study(cohort, inputs, permutations, epochs, about.seed) if len(units) == 2 else []
+        write_results(folder / "results.json", replace(about, results=tuple(results)))
+        sections = _sections(runs, results, labelled(folder / "results.json"), cohort.notes)
+        write_report(folder / "report.html", about.title, sections)
     plt.close("all")
     return folder, results
+
+
+def _run(
+    cohort: Cohort, split: Split, base: keras.Model, inputs: np.ndarray, folder: Path, epochs: int
+) -> Run:
+    "The paper's training with one split; read back if it was finished before the experiment was interrupted."
+    if (folder / "metrics.json").exists():
+        return read_run(folder, cohort)
+    top = head(inputs[split.train], len(cohort.classes), split.seed)
+    return fit(cohort, split, top, folder, base, inputs, epochs=epochs, seed=split.seed)

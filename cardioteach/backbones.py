@@ -29,8 +29,8 @@ from .cohort import InputError
 from .download import cache_folder
 
 # %% auto #0
-__all__ = ['BACKBONES', 'BUNDLED', 'FEATURES_VERSION', 'Recipe', 'backbone', 'has_gpu', 'precision', 'weights_hash', 'features',
-           'variance_with_floor', 'head', 'join']
+__all__ = ['BACKBONES', 'BUNDLED', 'FEATURES_VERSION', 'Recipe', 'backbone', 'has_gpu', 'precision', 'array_hash', 'weights_hash',
+           'features', 'variance_with_floor', 'head', 'join']
 
 # %% ../nbs/library/backbones.ipynb #8ad22733
 def _convolution(x, filters: int, size: int, strides: int):
@@ -150,6 +150,17 @@ def _download(recipe: Recipe, name: str, size: int) -> keras.Model:
             "weights", found, "a network connection, or the weights in Keras' own cache", remedy
         ) from problem
 
+# %% ../nbs/library/backbones.ipynb #10c17bac
+def _bundled(name: str) -> Path:
+    "The weights file of this package for a network, or `InputError` when it brings none."
+    file = BUNDLED / f"{name}.weights.h5"
+    if not file.exists():
+        remedy = "Use --weights none, imagenet, or a file."
+        raise InputError(
+            "weights", f"'bundled' for {name}", "a network whose weights this version brings", remedy
+        )
+    return file
+
 # %% ../nbs/library/backbones.ipynb #62172e0f
 @contextmanager
 def _seeded(seed: int):
@@ -182,9 +193,7 @@ def backbone(
     with _seeded(seed), precision():
         base = _download(recipe, name, size) if weights == "imagenet" else recipe.base(size)
         if weights not in ("none", "imagenet"):
-            _load_file(
-                base, BUNDLED / f"{str(name).lower()}.weights.h5" if weights == "bundled" else Path(weights)
-            )
+            _load_file(base, _bundled(str(name).lower()) if weights == "bundled" else Path(weights))
         base.trainable = False
         image = keras.Input((size, size, 1), dtype="uint8", name="image")
         x = recipe.scaling(image)
@@ -214,7 +223,7 @@ def precision():
 FEATURES_VERSION = 1  # raise it when this notebook changes what features are
 
 
-def _hash(arrays, text: str = "") -> str:
+def array_hash(arrays, text: str = "") -> str:
     "SHA-256 (32 hex digits) of arrays' shapes, types and values, read block by block, and a text."
     digest = hashlib.sha256(text.encode())
     for array in arrays:
@@ -227,7 +236,7 @@ def _hash(arrays, text: str = "") -> str:
 
 def weights_hash(model: keras.Model) -> str:
     "A hash of all weights of a model: the same weights, the same hash, wherever they came from."
-    return _hash(model.get_weights())
+    return array_hash(model.get_weights())
 
 # %% ../nbs/library/backbones.ipynb #4a211f66
 def _compute(images: np.ndarray, model: keras.Model, batch_size: int) -> np.ndarray:
@@ -283,7 +292,11 @@ def features(
         )
     text = f"{model.name} {model.input_shape} {model.layers[-2].compute_dtype} {weights_hash(model)} {FEATURES_VERSION}"
     folder = cache_folder() / "features"
-    file = folder / f"{model.name}-{_hash([images], text)}.npz"
+    file = folder / f"{model.name}-{array_hash([images], text)}.npz"
+    damaged = file.exists()
+    found = _read_entry(file, len(images), model.output_shape[-1])
+    if found is not None:  # entries are renamed into place whole: no lock is needed to read one
+        return found
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(file.with_suffix(".lock"))
@@ -292,7 +305,9 @@ def features(
         warnings.warn(f"Features are not kept for the next time: {problem}.", stacklevel=2)
         return _compute(images, model, batch_size)
     try:
-        found = _read_entry(file, len(images), model.output_shape[-1])
+        found = (
+            None if damaged else _read_entry(file, len(images), model.output_shape[-1])
+        )  # computed meanwhile?
         if found is None:
             found = _compute(images, model, batch_size)
             _write_entry(file, found)

@@ -207,7 +207,7 @@ def _add_train(commands):
     acdc.add_argument(
         "--epochs", type=_positive, default=50, metavar="N", help="passes over the training part"
     )
-    acdc.add_argument("--seed", type=int, default=0, metavar="N", help="of splits, weights and shuffling")
+    acdc.add_argument("--seed", type=_seed, default=0, metavar="N", help="of splits, weights and shuffling")
     acdc.add_argument(
         "--out",
         type=Path,
@@ -216,6 +216,13 @@ def _add_train(commands):
         help="folder of the run; never overwritten",
     )
     acdc.set_defaults(run=_train_acdc)
+
+
+def _seed(text: str) -> int:
+    "A whole number from 0 that every random generator takes."
+    if not text.isdigit() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**31 - 1}")
+    return int(text)
 
 
 def _positive(text: str) -> int:
@@ -249,7 +256,7 @@ def _add_phantom(commands):
         default="realistic",
         help="with overlap, or all by the published criteria",
     )
-    heart.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, other people")
+    heart.add_argument("--seed", type=_seed, default=0, metavar="N", help="another seed, other people")
     heart.set_defaults(run=_phantom_heart)
 
 # %% ../nbs/library/cli.ipynb #e5a1dc8a
@@ -267,7 +274,7 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of the run (default: runs/demo)",
     )
     demo.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="another seed, other hearts (default: 0)"
+        "--seed", type=_seed, default=0, metavar="N", help="another seed, other hearts (default: 0)"
     )
     demo.set_defaults(run=_demo)
     _add_phantom(commands)

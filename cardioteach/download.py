@@ -7,6 +7,7 @@ Docs: https://cardioteach.github.io/cardioteach/library/download.html.md"""
 # %% ../nbs/library/download.ipynb #9c4a77bf
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import tarfile
@@ -138,6 +139,10 @@ def _unpack_to(archive: Path, folder: Path):
     else:
         with tarfile.open(archive) as packed:
             _write_members(archive, folder, map(_tar_member, packed), packed.extractfile)
+            while packed.fileobj.read(
+                1 << 20
+            ):  # to the end, where the checksum of a compressed archive stands
+                pass
 
 # %% ../nbs/library/download.ipynb #dd39771e
 def _refuse_existing(folder: Path):
@@ -166,6 +171,7 @@ def unpack(
         zipfile.BadZipFile,
         tarfile.TarError,
         zlib.error,
+        lzma.LZMAError,
         EOFError,
         RuntimeError,
         NotImplementedError,
@@ -201,7 +207,11 @@ def download_acdc(
     print(ACDC_TERMS)
     archive = fetch(ACDC_ADDRESS, None, cache_folder(), "acdc.zip")
     print(f"{archive}\nSHA-256 {pooch.file_hash(str(archive))} (nothing published to compare it with)")
-    unpack(archive, folder)
+    try:
+        unpack(archive, folder)
+    except InputError:
+        archive.unlink(missing_ok=True)  # or the next call would find it again
+        raise
     findings = verify(folder)
     print(findings.to_string(index=False))
     return Path(folder)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,8 @@ import pandas as pd
 from .cohort import InputError
 
 # %% auto #0
-__all__ = ['DRAWS', 'REPORT_STYLE', 'wilson', 'Estimate', 'accuracy_over_subjects', 'Evaluation', 'subject_vote', 'evaluate',
-           'summary', 'confusion_figure', 'Picture', 'write_report']
+__all__ = ['DRAWS', 'FEW', 'REPORT_STYLE', 'wilson', 'Estimate', 'accuracy_over_subjects', 'Evaluation', 'subject_vote',
+           'evaluate', 'summary', 'confusion_figure', 'Picture', 'write_report']
 
 # %% ../nbs/library/evaluate.ipynb #535f6e2f
 def wilson(
@@ -153,9 +154,12 @@ def subject_vote(
     return pd.DataFrame({"truth": label, "predicted": mean.to_numpy().argmax(axis=1)})
 
 # %% ../nbs/library/evaluate.ipynb #8721f3e9
-def _estimate(values: np.ndarray) -> Estimate:
-    "The first value with the middle 95 % of the others."
-    return Estimate(float(values[0]), *_ends(values[1:]))
+FEW = 4  # subjects of a class below which drawing them again says nothing of how others would have done
+
+
+def _estimate(values: np.ndarray, enough: bool = True) -> Estimate:
+    "The first value with the middle 95 % of the others, if there are enough subjects for an interval."
+    return Estimate(float(values[0]), *(_ends(values[1:]) if enough else (np.nan, np.nan)))
 
 
 def _checked(truth, probabilities, subjects, classes):
@@ -199,18 +203,23 @@ def evaluate(
     )
     drawn["macro AUC"] = drawn["AUC"].mean(axis=1)
 
+    enough = pd.Series(truth).groupby(subjects).first().value_counts().min() >= FEW
     by_class = {
-        name: [_estimate(column) for column in drawn[name].T] for name in ("precision", "recall", "F1", "AUC")
+        name: [_estimate(column, enough) for column in drawn[name].T]
+        for name in ("precision", "recall", "F1", "AUC")
     }
     by_class = pd.DataFrame(by_class, index=list(classes)).assign(
         n=np.bincount(truth, minlength=len(classes))
     )
-    metrics = {name: _estimate(drawn[name]) for name in ("accuracy", "balanced accuracy", "macro AUC")}
+    metrics = {"accuracy": _estimate(drawn["accuracy"])}
+    metrics |= {name: _estimate(drawn[name], enough) for name in ("balanced accuracy", "macro AUC")}
     vote = subject_vote(truth, probabilities, subjects)
     right = int((vote.truth == vote.predicted).sum())
     metrics["accuracy per subject"] = Estimate(right / len(vote), *wilson(right, len(vote)))
     unit = {"given": "subjects", "inferred": "inferred subjects", "image": "images"}[subject_source]
-    interval = f"95 % intervals over {len(names)} {unit}"
+    interval = f"95 % intervals over {len(names)} {unit}" + (
+        ", so few that they are too narrow" if len(names) < 20 else ""
+    )
     return Evaluation(
         tuple(classes),
         truth,
@@ -299,7 +308,9 @@ def write_report(
     note = "<p><em>Made by CardioTeach. For learning; not for clinical use.</em></p>"
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
     page = f'<!doctype html><html lang="en"><head>{head}<style>{REPORT_STYLE}</style></head><body>'
-    Path(file).write_text(
+    partial = Path(file).with_suffix(".partial")
+    partial.write_text(
         f"{page}<h1>{html.escape(title)}</h1>{note}{''.join(body)}</body></html>", encoding="utf-8"
     )
+    os.replace(partial, file)
     return Path(file)

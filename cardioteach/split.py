@@ -44,7 +44,7 @@ def _deal(n: int, parts: Sequence[float]) -> list[int]:
     while sizes.sum() < n:
         sizes[np.argmax(exact - sizes)] += 1
     while sizes.sum() > n:
-        sizes[np.argmax(sizes - exact)] -= 1
+        sizes[np.argmax(np.where(sizes > 1, sizes - exact, -np.inf))] -= 1
     return sizes.tolist()
 
 # %% ../nbs/library/split.ipynb #3191e0d5
@@ -106,25 +106,29 @@ def _rotate(fold_of: np.ndarray, folds: int, unit: str, seed: int) -> list[Split
 
 
 def _folds(cohort: Cohort, folds: int, repeats: int, seed: int, unit: str) -> list[Split]:
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    "Deal the labelled images, or the subjects with all their images, into folds of like composition; rotate them."
+    from sklearn.model_selection import StratifiedKFold
 
     rows = np.flatnonzero(cohort.labels >= 0)
-    fewest = min(
-        np.unique(cohort.labels[rows] if unit == "image" else _subject_labels(cohort), return_counts=True)[1]
+    label_of = _subject_labels(cohort) if unit == "subject" else pd.Series(cohort.labels[rows], index=rows)
+    units = (
+        label_of.index.get_indexer(cohort.subjects)
+        if unit == "subject"
+        else label_of.index.get_indexer(range(len(cohort)))
     )
+    fewest = label_of.value_counts().min()
     if not 3 <= folds <= fewest:
         raise InputError(
             "folds", str(folds), f"3 to {fewest}, the {unit}s of the smallest class", "Use fewer folds."
         )
     splits = []
     for repeat in range(seed, seed + repeats):
-        kind = StratifiedGroupKFold if unit == "subject" else StratifiedKFold
-        together = cohort.subjects[rows] if unit == "subject" else None
-        draw = kind(folds, shuffle=True, random_state=repeat).split(rows, cohort.labels[rows], together)
-        fold_of = np.full(len(cohort), -1)
-        for i, (_, test) in enumerate(draw):
-            fold_of[rows[test]] = i
-        splits += _rotate(fold_of, folds, unit, repeat)
+        fold_of = np.empty(len(label_of), int)
+        for i, (_, test) in enumerate(
+            StratifiedKFold(folds, shuffle=True, random_state=repeat).split(label_of, label_of)
+        ):
+            fold_of[test] = i
+        splits += _rotate(np.where(cohort.labels >= 0, fold_of[units], -1), folds, unit, repeat)
     return splits
 
 # %% ../nbs/library/split.ipynb #d677310c
@@ -225,7 +229,7 @@ def nearest_neighbours(
         rows = np.arange(start, min(start + block, len(cohort)))
         alike = vectors[rows] @ vectors.T
         own = (subject[rows, None] == subject) & (np.abs(place[rows, None] - place) <= reach)
-        alike[own | (rows[:, None] == np.arange(len(cohort)))] = -np.inf
+        alike[own | (rows[:, None] == np.arange(len(cohort))) | (cohort.labels < 0)] = -np.inf
         nearest[rows] = alike.argmax(axis=1)
     return nearest
 

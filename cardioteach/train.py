@@ -7,12 +7,14 @@ Docs: https://cardioteach.github.io/cardioteach/library/train.html.md"""
 # %% ../nbs/library/train.ipynb #67c38f16
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,21 +26,33 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 import cardioteach
-from .backbones import features, has_gpu, join, variance_with_floor, weights_hash
-from .cohort import Cohort, InputError, content_hash
-from .evaluate import Evaluation, Picture, confusion_figure, evaluate, summary, write_report
+from .backbones import array_hash, features, has_gpu, join, variance_with_floor, weights_hash
+from .cohort import Cohort, InputError
+from cardioteach.evaluate import (
+    Estimate,
+    Evaluation,
+    Picture,
+    confusion_figure,
+    evaluate,
+    summary,
+    write_report,
+)
 from .split import Split, check_disjoint
 
 # %% auto #0
-__all__ = ['free_folder', 'Run', 'fit', 'curves_figure', 'cross_validate']
+__all__ = ['run_folder', 'Run', 'fit', 'curves_figure', 'read_run', 'cross_validate']
 
 # %% ../nbs/library/train.ipynb #312fa9e9
 def _seed_layers(model: keras.Model, seed: int, epoch: int):
     "Set what layers draw at random in this epoch."
-    for number, layer in enumerate(model._flatten_layers()):
-        generator = getattr(layer, "seed_generator", None)
-        if generator is not None:
-            generator.state.assign(np.array([seed * 1000 + number, epoch], generator.state.dtype))
+    generators = [
+        part
+        for layer in model._flatten_layers()
+        for part in vars(layer).values()
+        if isinstance(part, keras.random.SeedGenerator)
+    ]
+    for number, generator in enumerate(generators):
+        generator.state.assign(np.array([(seed * 1000 + number) % 2**31, epoch], generator.state.dtype))
 
 
 def _scores(
@@ -74,7 +88,7 @@ def _epoch_of(
 def _write_json(file: Path, content):
     "Write JSON under another name, then rename."
     partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    partial.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
     os.replace(partial, file)
 
 
@@ -87,8 +101,12 @@ def _save_state(file: Path, model: keras.Model, best: list[np.ndarray], history:
     }
     arrays = {f"{group}_{i}": array for group, members in groups.items() for i, array in enumerate(members)}
     partial = file.with_name("partial.npz")
-    np.savez(partial, history=np.array(json.dumps(history)), **arrays)
-    os.replace(partial, file)
+    try:
+        np.savez(partial, history=np.array(json.dumps(history)), **arrays)
+        os.replace(partial, file)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def _load_state(file: Path, model: keras.Model) -> tuple[list[np.ndarray], list[dict]]:
@@ -109,56 +127,55 @@ def _load_state(file: Path, model: keras.Model) -> tuple[list[np.ndarray], list[
     return best, history
 
 # %% ../nbs/library/train.ipynb #1e1d26a7
-def _same(folder: Path, settings: dict) -> bool:
-    "Whether `folder` holds an unfinished run with these settings."
+def _unfinished(folder: Path, settings: dict, done: str) -> bool:
+    "Whether `folder` holds a run with these settings that has not got as far as the file `done`."
     try:
-        return (
-            not (folder / "metrics.json").exists()
-            and json.loads((folder / "settings.json").read_text()) == settings
-        )
+        return not (folder / done).exists() and json.loads((folder / "settings.json").read_text()) == settings
     except (OSError, ValueError):
         return False
 
 
-def free_folder(wanted: str | Path) -> Path:
-    "A new folder: `wanted`, or the first of `wanted-2`, `wanted-3` ... that is not there yet."
-    wanted = Path(wanted)
-    names = (
-        wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}") for number in range(1, 1000)
-    )
-    for folder in names:
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            continue
-        except OSError as problem:
-            raise _not_writable(folder, problem) from problem
-    raise InputError(wanted, "a thousand runs", "room for one more", "Choose another folder with --out.")
-
-
-def _not_writable(folder: Path, problem: OSError) -> InputError:
-    found = f"a place that cannot be written ({problem.strerror or problem})"
-    return InputError(folder, found, "a folder for the run", "Choose another one with --out.")
-
-
-def _open_folder(wanted: Path, settings: dict) -> tuple[Path, FileLock]:
-    "The folder for a run, locked: a new one, or an unfinished one with the same settings."
-    folder = wanted
+def _try_folder(folder: Path, settings: dict, done: str) -> FileLock | None:
+    "Make `folder`, or take up what is unfinished in it; the lock that is held on it, or None if it is not for us."
     try:
-        if not _same(folder, settings):
-            folder = free_folder(wanted)
+        if not folder.exists():
+            folder.mkdir(parents=True)
             _write_json(folder / "settings.json", settings)
-        (folder / "progress").mkdir(exist_ok=True)
-        lock = FileLock(folder / "progress" / "lock")
+        elif not _unfinished(folder, settings, done):
+            return None
+        lock = FileLock(folder / ".lock")
         lock.acquire(timeout=0)
-        return folder, lock
-    except Timeout:
-        raise InputError(
-            folder, "another process training there", "a run of its own", "Wait for it, or choose --out."
-        ) from None
+    except (FileExistsError, Timeout):  # another process was faster
+        return None
+    if _unfinished(folder, settings, done):
+        return lock
+    lock.release()  # it was finished meanwhile
+    return None
+
+# %% ../nbs/library/train.ipynb #be2c4b4b
+@contextmanager
+def run_folder(
+    wanted: str | Path,  # the folder, or the first of `wanted-2`, `wanted-3` ... that can be had
+    settings: dict,  # what the run follows from; JSON
+    done: str,  # name of the file that is written last
+) -> Iterator[Path]:
+    "A folder of our own for a run, new or with the same run unfinished; raises `InputError` when it cannot be written."
+    wanted, folder, lock = Path(wanted), Path(wanted), None
+    try:
+        for number in itertools.count(2):
+            lock = _try_folder(folder, settings, done)
+            if lock:
+                break
+            folder = wanted.with_name(f"{wanted.name}-{number}")
+        yield folder
     except OSError as problem:
-        raise _not_writable(folder, problem) from problem
+        found = f"a place that cannot be written ({problem.strerror or problem})"
+        remedy = "Make room, or choose another one with --out. What was saved is taken up again."
+        raise InputError(folder, found, "a folder for the run", remedy) from problem
+    finally:
+        if lock:
+            lock.release()
+            (folder / ".lock").unlink(missing_ok=True)
 
 # %% ../nbs/library/train.ipynb #444e9fdb
 @dataclass(frozen=True, eq=False)
@@ -175,29 +192,26 @@ class Run:
 
 
 def _settings(
-    cohort: Cohort, split: Split, model: keras.Model, base: keras.Model | None, options: dict
+    cohort: Cohort, split: Split, model: keras.Model, base: keras.Model | None, inputs, options: dict
 ) -> dict:
     "What a run follows from: if two of these are equal, so are the runs."
-    rows = {part: len(getattr(split, part)) for part in ("train", "validation", "test")}
+    rows = {part: getattr(split, part) for part in ("train", "validation", "test")}
+    network = (
+        None
+        if base is None
+        else {"name": base.name, "weights": weights_hash(base), "size": base.input_shape[1]}
+    )
     return {
         "cardioteach": cardioteach.__version__,
         "keras": f"{keras.__version__} on {keras.backend.backend()}",
         "device": "GPU, mixed half precision" if has_gpu() else f"{platform.machine()} processor, float32",
-        "cohort": {
-            "images": len(cohort),
-            "subjects": int(cohort.table.subject.nunique()),
-            "classes": list(cohort.classes),
-        },
-        "labels": content_hash(cohort.labels),
-        "split": {
-            "unit": split.unit,
-            "seed": split.seed,
-            "images": rows,
-            "rows": content_hash(np.concatenate([split.train, split.test])),
-        },
-        "backbone": None
-        if base is None
-        else {"name": base.name, "weights": weights_hash(base), "size": base.input_shape[1]},
+        "images": len(cohort),
+        "subjects": int(cohort.table.subject.nunique()),
+        "classes": list(cohort.classes),
+        "inputs": array_hash([inputs, cohort.labels], " ".join(map(str, cohort.subjects))),
+        "split": {"unit": split.unit, "seed": split.seed} | {part: len(of) for part, of in rows.items()},
+        "rows": array_hash(rows.values()),
+        "backbone": network,
         "model": {"parameters": model.count_params(), "start": weights_hash(model)},
         **options,
     }
@@ -209,6 +223,7 @@ def fit(
     model: keras.Model,  # on the features of `backbone`, or on images (height, width, 1)
     folder: str | Path,  # of the run; never overwritten
     backbone: keras.Model | None = None,  # frozen: its features are computed once
+    vectors: np.ndarray | None = None,  # these features, if they are there already
     epochs: int = 50,
     batch_size: int = 32,
     learning_rate: float = 1e-3,  # of Adam
@@ -221,16 +236,19 @@ def fit(
             raise InputError(
                 "split", f"no images in its {part} part", "at least one", "Draw the split again."
             )
+    if backbone is not None and vectors is None:
+        vectors = features(cohort.images, backbone)
+    inputs = cohort.images[..., None] if backbone is None else vectors
     options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
-    settings = _settings(cohort, split, model, backbone, options)
-    folder, lock = _open_folder(Path(folder), settings)
-    with lock:
-        inputs = cohort.images[..., None] if backbone is None else features(cohort.images, backbone)
-        history = _train(model, inputs, cohort.labels, split, folder / "progress" / "state.npz", settings)
+    settings = _settings(cohort, split, model, backbone, inputs, options)
+    with run_folder(folder, settings, "metrics.json") as folder:
+        progress = folder / "progress"
+        progress.mkdir(exist_ok=True)
+        history = _train(model, inputs, cohort.labels, split, progress / "state.npz", settings)
         probabilities = model.predict(inputs, batch_size=256, verbose=0)
         joined = model if backbone is None else join(backbone, model)
         run = _finish(cohort, split, joined, probabilities, folder, settings, history)
-    shutil.rmtree(folder / "progress")
+        shutil.rmtree(progress)
     return run
 
 # %% ../nbs/library/train.ipynb #5cfeb8aa
@@ -295,6 +313,28 @@ def curves_figure(history: pd.DataFrame, title: str = ""):
     return figure
 
 # %% ../nbs/library/train.ipynb #4a3783b3
+def _as_numbers(result: Evaluation, split: str) -> dict:
+    "An evaluation as JSON; what is not known is null."
+
+    def plain(estimate: Estimate) -> dict:
+        return {end: None if np.isnan(value) else value for end, value in vars(estimate).items()}
+
+    by_class = {
+        name: {
+            metric: plain(value) if isinstance(value, Estimate) else value for metric, value in row.items()
+        }
+        for name, row in result.by_class.to_dict("index").items()
+    }
+    test = {name: plain(estimate) for name, estimate in result.metrics.items()}
+    return {
+        "split": split,
+        "interval": result.interval,
+        "test": test,
+        "by_class": by_class,
+        "confusion": result.confusion.tolist(),
+    }
+
+
 def _finish(cohort, split, model, probabilities, folder: Path, settings: dict, history: pd.DataFrame) -> Run:
     "Evaluate the test part and write everything a run leaves behind; `metrics.json` comes last and marks the run as done."
     import matplotlib.pyplot as plt
@@ -304,7 +344,7 @@ def _finish(cohort, split, model, probabilities, folder: Path, settings: dict, h
     result = evaluate(cohort.labels[test], probabilities[test], cohort.subjects[test], cohort.classes, source)
     model.save(folder / "model.keras")
     history.to_csv(folder / "history.csv", index=False)
-    _predictions(cohort, split, probabilities).to_csv(folder / "predictions.csv", float_format="%.5f")
+    _predictions(cohort, split, probabilities).to_csv(folder / "predictions.csv", float_format="%.7g")
     pictures = {
         "curves": Picture(
             curves_figure(history),
@@ -329,9 +369,25 @@ def _finish(cohort, split, model, probabilities, folder: Path, settings: dict, h
     write_report(folder / "report.html", f"{model.name}, {split.name}", sections)
     for picture in pictures.values():
         plt.close(picture.figure)
-    numbers = {name: vars(estimate) for name, estimate in result.metrics.items()}
-    _write_json(folder / "metrics.json", {"split": split.name, "interval": result.interval, "test": numbers})
+    _write_json(folder / "metrics.json", _as_numbers(result, split.name))
     return Run(folder, settings, history, model, result)
+
+
+def read_run(folder: str | Path, cohort: Cohort) -> Run:
+    "A finished run, read back from its folder."
+    folder = Path(folder)
+    test = pd.read_csv(folder / "predictions.csv").query("part == 'test'")
+    probabilities = test[[f"p_{name}" for name in cohort.classes]].to_numpy()
+    truth = test.truth.map(list(cohort.classes).index).to_numpy()
+    result = evaluate(truth, probabilities, test.subject.to_numpy(), cohort.classes, cohort.subject_source)
+    model = keras.saving.load_model(folder / "model.keras", safe_mode=True)
+    return Run(
+        folder,
+        json.loads((folder / "settings.json").read_text()),
+        pd.read_csv(folder / "history.csv"),
+        model,
+        result,
+    )
 
 # %% ../nbs/library/train.ipynb #790f6b08
 class _Adam:
@@ -446,7 +502,8 @@ def cross_validate(
         "learning_rate": learning_rate,
         "seed": seed,
     }
-    blocks = np.array_split(np.arange(len(flat)), min(len(flat), os.cpu_count() or 1))
+    inputs = np.concatenate([inputs, np.ones((n, 1), np.float32)], axis=1)  # the last weight is the bias
+    blocks = np.array_split(np.arange(len(flat)), min(len(flat), os.cpu_count() or 1, 8))
     with (
         threadpool_limits(1, "blas"),  # each thread below multiplies on its own core
         ThreadPoolExecutor(len(blocks)) as threads,
@@ -472,8 +529,7 @@ def _train_heads(
         batch_size / train[used].mean()
     )  # rows that hold `batch_size` of a head's own training rows
     target, train, valid = target[:, heads], train[:, heads], valid[:, heads]
-    standard = _Standard(inputs, train)
-    inputs = np.concatenate([inputs, np.ones((n, 1), np.float32)], axis=1)
+    standard = _Standard(inputs[:, :-1], train)
     adam = _Adam(_start(inputs.shape[1] - 1, heads, n_classes, seed), learning_rate)
     lowest, best = np.full(len(heads), np.inf), np.zeros((n, n_classes, len(heads)), np.float32)
     for epoch in range(epochs):

@@ -4,7 +4,10 @@ import os
 import tempfile
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 cache = tempfile.TemporaryDirectory(prefix="cardioteach-")  # the user's own cache is left alone
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "Agg", "CARDIOTEACH_CACHE": cache.name}
 closing = pytest.StashKey[list]()

@@ -117,7 +117,7 @@ def test_phantom_prints_how_many_meet_the_criteria(tmp_path, capsys):
         (["train", "acdc", "--data", "no/such/folder"], "no such folder"),
         (["train", "acdc", "--data", "HEARTS", "--backbone", "resnet999"], "'resnet999'"),
         (["train", "acdc", "--data", "HEARTS", "--weights", "no/such.h5"], "no such file"),
-        (["train", "acdc", "--data", "HEARTS", "--weights", "bundled"], "no such file"),
+        (["train", "acdc", "--data", "HEARTS", "--weights", "bundled"], "this version brings"),
         (["phantom", "heart", "HEARTS", "--size", "small"], "another phantom"),
         (["phantom", "heart", "OUT", "--subjects", "7"], "multiple of 5"),
     ],
@@ -138,10 +138,35 @@ def test_a_class_with_fewer_subjects_than_the_split_needs(tmp_path, capsys):
     assert "1 subject(s) of class DCM; expected 3 or more" in capsys.readouterr().err
 
 
+def test_an_interrupted_experiment_is_taken_up_and_another_one_goes_beside(
+    hearts, tmp_path, monkeypatch, capsys
+):
+    command = ["train", "acdc", "--data", str(hearts), "--epochs", "1", "--out", str(tmp_path / "run")]
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(acdc, "study", stop)
+        main(command)
+    before = (tmp_path / "run" / "by-subject" / "model.keras").stat().st_mtime_ns
+    assert main([*command, "--seed", "1"]) == 0 and (tmp_path / "run-2" / "report.html").exists()
+    assert main(command) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "run-2"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"by-image", "by-subject", "report.html"}
+    assert not (tmp_path / "run" / "by-subject-2").exists()
+    assert (tmp_path / "run" / "by-subject" / "model.keras").stat().st_mtime_ns == before
+
+
 def test_wrong_options_are_explained():
     found = subprocess.run([sys.executable, "-m", "cardioteach.cli"], capture_output=True, text=True)
     assert found.returncode == 0  # the module itself does nothing
-    for options in (["train", "acdc", "--epochs", "0"], ["train", "acdc", "--split", "image"], ["nonsense"]):
+    for options in (
+        ["train", "acdc", "--epochs", "0"],
+        ["train", "acdc", "--split", "image"],
+        ["demo", "--seed", "-1"],
+        ["nonsense"],
+    ):
         with pytest.raises(SystemExit) as stop:
             main(options)
         assert stop.value.code == 2

@@ -166,13 +166,76 @@ def test_a_place_that_cannot_be_written_is_found_before_training(cohort, base, t
 
 def test_two_processes_do_not_train_in_one_folder(cohort, base, tmp_path):
     split = split_by_subject(cohort, (60, 20, 20))
-    top = head(features(cohort.images, base)[split.train], 3)
+    vectors = features(cohort.images, base)
+    top = head(vectors[split.train], 3)
     settings = train._settings(
-        cohort, split, top, base, {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3, "seed": 0}
+        cohort, split, top, base, vectors, {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3, "seed": 0}
     )
-    _, lock = train._open_folder(tmp_path / "run", settings)
-    with lock, pytest.raises(InputError, match="another process"):
-        train.fit(cohort, split, top, tmp_path / "run", base, epochs=1)
+    with train.run_folder(tmp_path / "run", settings, "metrics.json"):
+        assert train.fit(cohort, split, top, tmp_path / "run", base, epochs=1).folder.name == "run-2"
+
+
+def test_an_unfinished_run_is_found_beside_finished_ones_and_only_for_the_same_images(cohort, base, tmp_path):
+    with train.run_folder(tmp_path / "run", {"other": 1}, "done"):
+        pass
+    with train.run_folder(tmp_path / "run", {"mine": 1}, "done") as unfinished:
+        assert unfinished.name == "run-2"
+    with train.run_folder(tmp_path / "run", {"mine": 1}, "done") as again:
+        assert again == unfinished
+    split = split_by_subject(cohort, (60, 20, 20))
+    options = {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3, "seed": 0}
+    one, other = (
+        train._settings(cohort, split, head(np.zeros((1, 128)), 3), base, images, options)
+        for images in (cohort.images, 255 - cohort.images)
+    )
+    assert one != other
+
+
+def test_a_disk_that_fills_up_is_one_clear_error_and_the_run_goes_on_later(
+    cohort, base, tmp_path, monkeypatch
+):
+    split = split_by_subject(cohort, (60, 20, 20))
+    top = head(features(cohort.images, base)[split.train], 3)
+    write, calls = train.np.savez, []
+
+    def full(*arguments, **arrays):
+        calls.append(1)
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device")
+        write(*arguments, **arrays)
+
+    monkeypatch.setattr(train.np, "savez", full)
+    with pytest.raises(InputError, match="No space left on device.*Make room"):
+        train.fit(cohort, split, top, tmp_path / "run", base, epochs=4)
+    assert {path.name for path in (tmp_path / "run" / "progress").iterdir()} == {"state.npz"}
+    run = train.fit(
+        cohort, split, head(features(cohort.images, base)[split.train], 3), tmp_path / "run", base, epochs=4
+    )
+    assert run.folder.name == "run" and run.history.epoch.tolist() == [1, 2, 3, 4]
+
+
+def test_layers_that_augment_are_seeded_in_every_epoch():
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.RandomFlip(), keras.layers.Dropout(0.5), keras.layers.Flatten()]
+    )
+    images = np.random.default_rng(0).random((16, 8, 8, 1)).astype(np.float32)
+
+    def epoch(number):
+        train._seed_layers(model, 20_241_231, number)
+        return np.asarray(model(images, training=True))
+
+    first = epoch(0)
+    epoch(1)
+    np.testing.assert_array_equal(epoch(0), first)
+    assert not np.array_equal(epoch(1), first)
+
+
+@pytest.mark.slow
+def test_the_training_path_runs_on_jax():
+    pytest.importorskip("jax", reason="jax is not installed: KERAS_BACKEND=jax is not tested here")
+    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "killed or best or saved"]
+    assert subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode == 0
 
 
 COMPUTE = """

@@ -222,6 +222,7 @@ PROTOCOL = ("row_spacing_mm", "slice_spacing_mm", "native_rows", "native_columns
 
 def protocol_results(cohort: Cohort, repeats: int = 3, seed: int = 0) -> list[Result]:
     "Accuracy per subject of a random forest that sees the scanner's settings only, or the side of the box in mm only."
+    from joblib import parallel_config
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
@@ -230,16 +231,15 @@ def protocol_results(cohort: Cohort, repeats: int = 3, seed: int = 0) -> list[Re
         .groupby("subject")
         .first()
     )
-    folds = min(10, int(people.label.value_counts().min()))
     results = []
     for method, columns in {"protocol only": list(PROTOCOL), "size of the box only": ["box_mm"]}.items():
         right = np.zeros(len(people))
         for repeat in range(seed, seed + repeats):
             forest = RandomForestClassifier(50, random_state=repeat)
-            draw = StratifiedKFold(folds, shuffle=True, random_state=repeat)
-            right += (
-                cross_val_predict(forest, people[columns].to_numpy(), people.label, cv=draw) == people.label
-            )
+            draw = StratifiedKFold(fold_count(cohort), shuffle=True, random_state=repeat)
+            with parallel_config("threading", n_jobs=2):
+                found = cross_val_predict(forest, people[columns].to_numpy(), people.label, cv=draw)
+            right += found == people.label
         estimate = accuracy_over_subjects(right / repeats, people.index)
         over = f"bootstrap over {len(people)} subjects, one answer each"
         per_subject = [estimate.value, estimate.low, estimate.high]

@@ -11,6 +11,7 @@ import sys
 import lessons
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from lessons import NOTEBOOKS, ROOT
 
 ALL = sorted(NOTEBOOKS.glob("*.ipynb")) + lessons.notebooks()
@@ -68,6 +69,15 @@ def run_notebook(notebook, *force):
     command = [sys.executable, "-c", RUN, str(notebook), *force]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, f"{name(notebook)} fails:\n{done.stdout[-2000:]}\n{done.stderr[-8000:]}"
+
+
+@each
+def test_every_cell_is_python(notebook):
+    "Cells that tests do not run (`#| eval: false`) must compile, too."
+    transform = TransformerManager().transform_cell
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type == "code":
+            compile(transform(cell.source), str(notebook), "exec")
 
 
 @each

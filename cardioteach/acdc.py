@@ -402,7 +402,7 @@ def describe(
     data = {"name": label.pop("name")} | data
     return ResultFile(data=data, backbone=network, versions=versions, results=(), **label)
 
-
+# %% ../nbs/lessons/06_acdc.ipynb #8f1e75781
 def _sections(runs: dict[str, Run], results: list[Result], about: str, notes: tuple[str, ...]) -> dict:
     "The report of an experiment."
     sections = {"What was measured": [about, *notes]}
@@ -466,7 +466,7 @@ def experiment(
     plt.close("all")
     return folder, results
 
-
+# %% ../nbs/lessons/06_acdc.ipynb #8fa4d8e81
 def _run(
     cohort: Cohort, split: Split, base: keras.Model, inputs: np.ndarray, folder: Path, epochs: int
 ) -> Run:

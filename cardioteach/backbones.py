@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on the machine ...
-logging.getLogger("tensorflow").setLevel(logging.ERROR)  # ... and its hints on compiling
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on the machine
 
 import keras
 import numpy as np
@@ -31,6 +30,9 @@ from .download import cache_folder
 # %% auto #0
 __all__ = ['BACKBONES', 'BUNDLED', 'FEATURES_VERSION', 'Recipe', 'backbone', 'has_gpu', 'precision', 'array_hash', 'weights_hash',
            'features', 'variance_with_floor', 'head', 'join']
+
+# %% ../nbs/library/backbones.ipynb #quiet0
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its hints on compiling concern no reader
 
 # %% ../nbs/library/backbones.ipynb #8ad22733
 def _convolution(x, filters: int, size: int, strides: int):

@@ -111,7 +111,7 @@ def _train_acdc(options) -> int:
     _say(acdc, where, results)
     return 0
 
-
+# %% ../nbs/library/cli.ipynb #4b4253721
 def _say(acdc, where: Path, results: list):
     "Print the tables of an experiment and name its report."
     if results:
@@ -165,7 +165,7 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
             else super()._get_help_string(action)
         )
 
-
+# %% ../nbs/library/cli.ipynb #160fd0f61
 def _add_train(commands):
     "The options of `train acdc`."
     train = commands.add_parser("train", help="rebuild a paper's classifier and take its score apart")
@@ -204,6 +204,12 @@ def _add_train(commands):
         help="square from the experts' masks, or from what moves",
     )
     acdc.add_argument("--skip-broken", action="store_true", help="leave broken patients out, and say which")
+    _add_run(acdc)
+    acdc.set_defaults(run=_train_acdc)
+
+# %% ../nbs/library/cli.ipynb #160fd0f62
+def _add_run(acdc):
+    "The options of any training."
     acdc.add_argument(
         "--epochs", type=_positive, default=50, metavar="N", help="passes over the training part"
     )
@@ -215,7 +221,6 @@ def _add_train(commands):
         metavar="DIR",
         help="folder of the run; never overwritten",
     )
-    acdc.set_defaults(run=_train_acdc)
 
 
 def _seed(text: str) -> int:

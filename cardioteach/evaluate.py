@@ -180,7 +180,7 @@ def _checked(truth, probabilities, subjects, classes):
         )
     return truth.astype(int), probabilities, subjects
 
-
+# %% ../nbs/library/evaluate.ipynb #8721f3e91
 def evaluate(
     truth: np.ndarray,  # (n,) integers, 0 to classes - 1
     probabilities: np.ndarray,  # (n, classes)
@@ -192,9 +192,8 @@ def evaluate(
     "Every metric of a set of predictions, with its 95 % interval over subjects."
     truth, probabilities, subjects = _checked(truth, probabilities, subjects, classes)
     codes, names = pd.factorize(subjects)
-    draws = np.vstack(
-        [np.ones(len(names)), _subject_draws(len(names), seed)]
-    )  # first: everybody once, the value itself
+    everybody = np.ones(len(names))  # the first draw takes each once: the value itself
+    draws = np.vstack([everybody, _subject_draws(len(names), seed)])
     each = np.zeros((len(names), len(classes), len(classes)))
     np.add.at(each, (codes, truth, probabilities.argmax(axis=1)), 1)
     drawn = _from_confusion(np.tensordot(draws, each, axes=1))
@@ -216,20 +215,15 @@ def evaluate(
     vote = subject_vote(truth, probabilities, subjects)
     right = int((vote.truth == vote.predicted).sum())
     metrics["accuracy per subject"] = Estimate(right / len(vote), *wilson(right, len(vote)))
+    confusion, interval = each.sum(axis=0).astype(int), _over(len(names), subject_source)
+    return Evaluation(tuple(classes), truth, probabilities, subjects, metrics, by_class, confusion, interval)
+
+
+def _over(n: int, subject_source: str) -> str:
+    "What intervals are over, in words."
     unit = {"given": "subjects", "inferred": "inferred subjects", "image": "images"}[subject_source]
-    interval = f"95 % intervals over {len(names)} {unit}" + (
-        ", so few that they are too narrow" if len(names) < 20 else ""
-    )
-    return Evaluation(
-        tuple(classes),
-        truth,
-        probabilities,
-        subjects,
-        metrics,
-        by_class,
-        each.sum(axis=0).astype(int),
-        interval,
-    )
+    few = ", so few that they are too narrow" if n < 20 else ""
+    return f"95 % intervals over {n} {unit}{few}"
 
 # %% ../nbs/library/evaluate.ipynb #2f7dbb1a
 def summary(evaluations: dict[str, Evaluation]) -> pd.DataFrame:
@@ -294,7 +288,7 @@ def _as_html(part: str | pd.DataFrame | Picture) -> str:
         return f"<figure>{image}<figcaption>{html.escape(part.caption)}</figcaption></figure>"
     return f"<p>{html.escape(part)}</p>"
 
-
+# %% ../nbs/library/evaluate.ipynb #bb1151cf1
 def write_report(
     file: str | Path,
     title: str,

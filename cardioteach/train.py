@@ -334,7 +334,7 @@ def _as_numbers(result: Evaluation, split: str) -> dict:
         "confusion": result.confusion.tolist(),
     }
 
-
+# %% ../nbs/library/train.ipynb #4a3783b31
 def _finish(cohort, split, model, probabilities, folder: Path, settings: dict, history: pd.DataFrame) -> Run:
     "Evaluate the test part and write everything a run leaves behind; `metrics.json` comes last and marks the run as done."
     import matplotlib.pyplot as plt
@@ -372,7 +372,7 @@ def _finish(cohort, split, model, probabilities, folder: Path, settings: dict, h
     _write_json(folder / "metrics.json", _as_numbers(result, split.name))
     return Run(folder, settings, history, model, result)
 
-
+# %% ../nbs/library/train.ipynb #4a3783b32
 def read_run(folder: str | Path, cohort: Cohort) -> Run:
     "A finished run, read back from its folder."
     folder = Path(folder)

@@ -90,15 +90,16 @@ def tidy_text(text: str) -> str:
 
 
 def small_png(data: str) -> str:
-    "A base64 PNG with 256 colours, or fewer if that takes more than 100 kB; the original where that is smaller."
+    "A base64 PNG with 256 colours, or fewer and then smaller if that takes more than 100 kB; the original if that is less."
     from PIL import Image
 
     image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA")
     paper = Image.new("RGBA", image.size, "white")
     paper.alpha_composite(image)
-    for colours in (256, 128, 64):
-        small = io.BytesIO()
-        paper.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    for colours, scale in ((256, 1), (128, 1), (64, 1), (64, 0.8), (64, 0.65), (64, 0.5)):
+        small, size = io.BytesIO(), (round(image.width * scale), round(image.height * scale))
+        page = paper.convert("RGB").resize(size)
+        page.quantize(colours, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
         if small.tell() <= 100_000:
             break
     encoded = base64.b64encode(small.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""Explorers for notebooks: scroll through the slices and the beat of a heart, with its contours.
+"""Explorers for notebooks: scroll through the slices and the beat of a heart, or move the numbers behind a figure.
 
 Docs: https://cardioteach.github.io/cardioteach/library/widgets.html.md"""
 
@@ -11,6 +11,7 @@ import io
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from cardioteach.data.acdc import (
 
 # %% auto #0
 __all__ = ['PHASES', 'COLOURS', 'WIDGET', 'mask_at', 'describe', 'shared_window', 'draw', 'closer', 'montage', 'WithPicture',
-           'explore']
+           'interact_figure', 'explore']
 
 # %% ../nbs/library/widgets.ipynb #b80dd56d
 def mask_at(
@@ -157,9 +158,7 @@ def _phases(subject: Subject) -> dict[str, int]:
     return {"ED": subject.info.end_diastole, "ES": subject.info.end_systole}
 
 # %% ../nbs/library/widgets.ipynb #cbfc9448
-WIDGET = (
-    "application/vnd.jupyter.widget-view" + "+json"
-)  # in two parts: a test looks for it in stored outputs
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class WithPicture:
@@ -183,6 +182,67 @@ class WithPicture:
             "image/png": {"alt": self.text}
         }
 
+# %% ../nbs/library/widgets.ipynb #d841724b
+def _image() -> Any:
+    "An image widget that can have a tooltip."
+    from ipywidgets import Image
+    from traitlets import Unicode
+
+    image = Image(format="png")
+    # the browser's side looks for a description, empty here, before it gives a picture its tooltip
+    image.add_traits(description=Unicode("").tag(sync=True))
+    return image
+
+
+def _said(sentence: str) -> str:
+    "A line that screen readers read when it changes."
+    return f'<div role="status" style="line-height: 1.5">{sentence}</div>'
+
+
+def _figure_png(make: Callable[[], Any]) -> bytes:
+    "The figure that `make` draws, as PNG small enough to store; the figure is closed."
+    import matplotlib.pyplot as plt
+
+    with plt.ioff():
+        figure = make()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=90, bbox_inches="tight")
+    plt.close(figure)
+    return buffer.getvalue()
+
+# %% ../nbs/library/widgets.ipynb #7cc55896
+def interact_figure(
+    draw: Callable[
+        ..., tuple[Any, str]
+    ],  # called with the controls' values; gives a Matplotlib figure and a sentence
+    text: str,  # says what the picture shows, where no kernel runs
+    columns: int = 1,  # controls side by side
+    **controls: Any,  # ipywidgets, by the names of `draw`'s parameters
+) -> WithPicture:
+    "A figure that is drawn again whenever a control moves; where no kernel runs, the figure of the starting values."
+    from ipywidgets import HTML, GridBox, Layout, VBox
+
+    picture, sentence = _image(), HTML()
+
+    def drawn() -> Any:
+        figure, picture.tooltip = draw(**{name: control.value for name, control in controls.items()})
+        return figure
+
+    def show(change=None):
+        try:
+            picture.value = _figure_png(drawn)
+            sentence.value = _said(escape(picture.tooltip))
+        except InputError as error:
+            sentence.value = _said(escape(str(error)))
+
+    for control in controls.values():
+        control.observe(show, "value")
+    show()
+    grid = Layout(grid_template_columns=f"repeat({columns}, max-content)")
+    return WithPicture(
+        VBox([picture, sentence, GridBox(list(controls.values()), layout=grid)]), lambda: picture.value, text
+    )
+
 # %% ../nbs/library/widgets.ipynb #f50888cf
 def _legend(subject: Subject) -> str:
     "The colours of the outlines, as HTML."
@@ -196,23 +256,10 @@ def _png(picture: Any) -> bytes:
     picture.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
-
-def _montage_png(subject: Subject) -> bytes:
-    "The montage as PNG; its figure is closed."
-    import matplotlib.pyplot as plt
-
-    buffer = io.BytesIO()
-    with plt.ioff():
-        figure = montage(subject)
-    figure.savefig(buffer, dpi=90)  # small enough to store
-    plt.close(figure)
-    return buffer.getvalue()
-
 # %% ../nbs/library/widgets.ipynb #c1f12252
 def _controls(subject: Subject) -> dict[str, Any]:
     "The parts of the explorer by name, from top to bottom."
-    from ipywidgets import HTML, Checkbox, Image, IntSlider, Layout, SelectionSlider
-    from traitlets import Unicode
+    from ipywidgets import HTML, Checkbox, IntSlider, Layout, SelectionSlider
 
     total, wide = len(subject.frames[0]), Layout(width="420px")
     names = [f"{number} {subject.phase(number)}".strip() for number in subject.numbers]
@@ -224,15 +271,14 @@ def _controls(subject: Subject) -> dict[str, Any]:
         "width": f"{420 * min(1, width / height):.0f}px",
     }
     parts = {
-        "picture": Image(format="png", layout=Layout(**size)),
+        "picture": _image(),
         "text": HTML(),
         "slice": IntSlider(total // 2 + 1, 1, total, description="Slice", layout=wide),
         "frame": SelectionSlider(options=frames, value=start, description="Frame", layout=wide),
     }
     for name in ("slice", "frame"):
         parts[name].tooltip = "Arrow keys move it"
-    # the browser's side looks for a description, empty here, before it gives a picture its tooltip
-    parts["picture"].add_traits(description=Unicode("").tag(sync=True))
+    parts["picture"].layout = Layout(**size)
     if subject.masks is not None:
         parts["outlines"] = Checkbox(True, description="Outlines", indent=False)
         parts["legend"] = HTML(_legend(subject))
@@ -254,10 +300,10 @@ def explore(
         text = describe(subject, frame, position)
         parts["picture"].tooltip = f"MRI of {subject.folder.name}. {text}"
         lines = text.replace(". ", ".<br>")  # always two, so that nothing below moves
-        parts["text"].value = f'<div role="status" style="line-height: 1.5">{lines}</div>'
+        parts["text"].value = _said(lines)
 
     for name in {"slice", "frame", "outlines"} & parts.keys():
         parts[name].observe(show, "value")
     show()
     text = f"Explorer of {subject.folder.name}: {len(subject.frames[0])} slices, {len(subject.frames)} frames"
-    return WithPicture(VBox(list(parts.values())), lambda: _montage_png(subject), text)
+    return WithPicture(VBox(list(parts.values())), lambda: _figure_png(lambda: montage(subject)), text)

@@ -17,15 +17,8 @@ from typing import Any
 import numpy as np
 
 from .cohort import InputError
-from cardioteach.data.acdc import (
-    MASK_CLASSES,
-    Subject,
-    bounding_square,
-    contours,
-    grey_window,
-    motion_square,
-    to_uint8,
-)
+from .data.acdc import MASK_CLASSES, Subject, bounding_square, contours, motion_square
+from .images import grey_window, to_uint8
 
 # %% auto #0
 __all__ = ['PHASES', 'COLOURS', 'WIDGET', 'mask_at', 'describe', 'shared_window', 'draw', 'closer', 'montage', 'WithPicture',

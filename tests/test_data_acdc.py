@@ -26,11 +26,10 @@ from cardioteach.data.acdc import (
     patient_folders,
     read_info,
     read_subject,
-    read_volume,
-    resize,
     temporal_change,
     verify,
 )
+from cardioteach.images import read_nifti, resize
 
 SPACING = (1.5, 1.5, 10.0)
 
@@ -152,7 +151,7 @@ def test_motion_keeps_masks_that_are_there(training):
 def test_motion_box_does_not_depend_on_masks(training):
     before = load(training, roi="motion").table.box_row
     for path in training.glob("*/*_gt.nii.gz"):
-        write(path, np.ones_like(read_volume(path).voxels))
+        write(path, np.ones_like(read_nifti(path).voxels))
     assert before.equals(load(training, roi="motion").table.box_row)
 
 
@@ -215,7 +214,7 @@ def change(kind, edit, spacing=SPACING):
 
     def damage(patient):
         path = patient / f"{patient.name}_{kind}.nii.gz"
-        write(path, edit(read_volume(path).voxels.copy()), spacing)
+        write(path, edit(read_nifti(path).voxels.copy()), spacing)
 
     return damage
 
@@ -370,7 +369,7 @@ def test_all_frames_need_the_4d_file(training):
 
 def test_4d_file_with_another_number_of_frames(training):
     path = training / "patient003" / "patient003_4d.nii.gz"
-    write(path, read_volume(path, 4).voxels[:-1])
+    write(path, read_nifti(path, 4).voxels[:-1])
     with pytest.raises(InputError, match="found 5 frames; expected 6, as in Info.cfg"):
         load(training, frames="all")
     assert load(training).table.subject.nunique() == 5
@@ -379,7 +378,7 @@ def test_4d_file_with_another_number_of_frames(training):
 
 def test_verify_compares_the_4d_file_with_the_frames(training):
     path = training / "patient003" / "patient003_4d.nii.gz"
-    write(path, read_volume(path, 4).voxels[::-1].copy())
+    write(path, read_nifti(path, 4).voxels[::-1].copy())
     first = verify(training).iloc[0]
     assert (first.level, first.found) == ("error", "another frame 2")
 
@@ -411,7 +410,7 @@ def test_two_errors_of_one_patient_are_both_found(training):
 def test_voxel_types_do_not_change_an_image(training, kind):
     before = load(training, size=32)
     for path in training.glob("patient001/*_frame??.nii.gz"):
-        voxels = read_volume(path).voxels
+        voxels = read_nifti(path).voxels
         header = nibabel.Nifti1Header(endianness=kind[0] if kind[0] in "<>" else "<")
         header.set_data_dtype(np.dtype(kind))
         image = nibabel.Nifti1Image(voxels.T.astype(kind), np.diag([-1, -1, 1, 1]), header)
@@ -424,7 +423,7 @@ def test_voxel_types_do_not_change_an_image(training, kind):
 def test_scaled_files_do_not_change_an_image(training, slope, intercept):
     before = load(training, size=32).images.astype(int)
     for path in training.glob("*/*_frame??.nii.gz"):
-        image = nibabel.Nifti1Image(read_volume(path).voxels.T, np.diag([-1, -1, 1, 1]))
+        image = nibabel.Nifti1Image(read_nifti(path).voxels.T, np.diag([-1, -1, 1, 1]))
         image.header.set_zooms(SPACING)
         image.header.set_slope_inter(slope, intercept)
         nibabel.save(image, path)

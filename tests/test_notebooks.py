@@ -140,7 +140,9 @@ def test_nothing_of_one_machine(notebook):
     text = re.sub(r'"image/png": "[^"]*"', "", text)
     assert not re.findall(r"[^\w.](/(?:home|root|Users|tmp|work|private|mnt)/[^ \"]*|[A-Z]:\\\\+Users)", text)
     assert not re.findall(r"Looking in (?:indexes|links)|index-url|find-links|\S+\.whl\b", text)
-    assert not any(lessons.WIDGET in output.get("data", {}) for cell in cells_of(notebook) for output in cell.outputs)
+    assert not any(
+        lessons.WIDGET in output.get("data", {}) for cell in cells_of(notebook) for output in cell.outputs
+    )
 
 
 @each

@@ -7,10 +7,7 @@ Docs: https://cardioteach.github.io/cardioteach/library/data_acdc.html.md"""
 # %% ../../nbs/library/data_acdc.ipynb #533a1cc1
 from __future__ import annotations
 
-import gzip
-import io
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,16 +18,16 @@ import numpy as np
 import pandas as pd
 
 from ..cohort import Cohort, InputError, content_hash, merge_identical
+from ..images import AGAIN, Volume, grey_window, read_nifti, resize, to_uint8
 
 # %% auto #0
-__all__ = ['CLASSES', 'MASK_CLASSES', 'AGAIN', 'patient_folders', 'Info', 'read_info', 'Volume', 'read_volume', 'read_mask',
-           'Subject', 'read_subject', 'grey_window', 'to_uint8', 'contours', 'Box', 'bounding_square', 'resize',
-           'temporal_change', 'motion_square', 'Crops', 'crop_subject', 'load', 'Checked', 'verify']
+__all__ = ['CLASSES', 'MASK_CLASSES', 'patient_folders', 'Info', 'read_info', 'read_mask', 'Subject', 'read_subject', 'contours',
+           'Box', 'bounding_square', 'temporal_change', 'motion_square', 'Crops', 'crop_subject', 'load', 'Checked',
+           'verify']
 
 # %% ../../nbs/library/data_acdc.ipynb #43602733
 CLASSES = ("DCM", "HCM", "MINF", "NOR", "RV")  # label 0 to 4, named as in Info.cfg
 MASK_CLASSES = ("background", "RV", "myocardium", "LV")  # value 0 to 3 of a mask; LV with papillary muscles
-AGAIN = "Download this file again."
 
 # %% ../../nbs/library/data_acdc.ipynb #75877530
 def patient_folders(
@@ -93,75 +90,12 @@ def _number(path: Path, entry: dict[str, str], name: str) -> float:
         found = f"{name}: {entry[name]}" if name in entry else f"no line {name!r}"
         raise InputError(path, found, f"a line '{name}: number'", "Correct or add the line.") from error
 
-# %% ../../nbs/library/data_acdc.ipynb #e5082b76
-class Volume(NamedTuple):
-    "Voxels and their distances."
-
-    voxels: np.ndarray  # (slices, rows, columns) or (frames, slices, rows, columns)
-    spacing_mm: tuple[float, float, float]  # between slices, rows, columns
-
-# %% ../../nbs/library/data_acdc.ipynb #b75141d5
-def _unpack(path: Path) -> bytes:
-    "The unpacked content of a `.nii.gz` file."
-    try:
-        return gzip.decompress(path.read_bytes())
-    except FileNotFoundError as error:
-        raise InputError(path, "no such file", "a NIfTI file", AGAIN) from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        found = f"a truncated or corrupt file ({error})"
-        raise InputError(path, found, "a gzip file that unpacks", AGAIN) from error
-    except OSError as error:
-        raise InputError(path, str(error.strerror), "a readable file", "Check its permissions.") from error
-
-# %% ../../nbs/library/data_acdc.ipynb #e89f836e
-def read_volume(
-    path: str | Path,  # a `.nii.gz` file
-    dimensions: int = 3,  # 3 for one frame or a mask, 4 for the whole beat
-) -> Volume:
-    "Read a NIfTI file; refuse what cannot be a cine MRI or its mask."
-    import nibabel
-
-    path = Path(path)
-    content = _unpack(path)
-    try:
-        image = nibabel.Nifti1Image.from_bytes(content)
-        plain = (image.dataobj.slope, image.dataobj.inter) == (1, 0)
-        header = nibabel.Nifti1Header.from_fileobj(
-            io.BytesIO(content), check=False
-        )  # check turns 0 mm into 1
-        spacing = abs(header["pixdim"][1:4]).tolist()
-        voxels = image.dataobj.get_unscaled() if plain else image.get_fdata(dtype=np.float32)
-    except Exception as error:  # foreign bytes fail in many ways inside nibabel
-        raise InputError(path, f"no NIfTI image ({error})", "a complete NIfTI-1 file", AGAIN) from error
-    if voxels.ndim != dimensions or 0 in voxels.shape:
-        raise InputError(path, f"shape {voxels.shape}", f"{dimensions} dimensions", "Use ACDC's own files.")
-    if not all(0.1 <= distance <= 50 for distance in spacing):
-        found = "spacing " + " x ".join(f"{distance:g}" for distance in spacing) + " mm"
-        raise InputError(path, found, "0.1 to 50 mm", "Correct pixdim in the header.")
-    return Volume(_whole_numbers(path, voxels.T), tuple(spacing[::-1]))
-
-# %% ../../nbs/library/data_acdc.ipynb #56effbd9
-def _whole_numbers(path: Path, voxels: np.ndarray) -> np.ndarray:
-    "`voxels` in native byte order, as `int16` where that loses nothing; NaN and infinity are refused."
-    if voxels.dtype.kind not in "iuf":
-        raise InputError(path, f"values of type {voxels.dtype}", "integers or floats", "Convert the file.")
-    voxels = voxels.astype(voxels.dtype.newbyteorder("="), copy=False)
-    if voxels.dtype.kind != "f":
-        return voxels
-    low, high = voxels.min(), voxels.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise InputError(path, "NaN or infinite values", "finite values", AGAIN)
-    if -32768 <= low and high <= 32767:
-        integers = voxels.astype(np.int16)
-        return integers if np.array_equal(integers, voxels) else voxels
-    return voxels
-
 # %% ../../nbs/library/data_acdc.ipynb #cb2356b8
 def read_mask(
     path: str | Path,  # a `_gt.nii.gz` file
 ) -> Volume:
     "Read a mask as `uint8`, values 0 to 3 (`MASK_CLASSES`)."
-    voxels, spacing_mm = read_volume(path)
+    voxels, spacing_mm = read_nifti(path)
     remedy = "Use the mask as ACDC ships it."
     low, high = voxels.min(), voxels.max()
     if voxels.dtype.kind == "f" or low < 0 or high > 3:
@@ -206,7 +140,7 @@ def _read_frame(patient: Path, number: int) -> Volume:
     if not path.exists():
         expected = f"frame {number}, named in Info.cfg"
         raise InputError(path, "no such file", expected, "Correct Info.cfg, or get the file.")
-    return read_volume(path)
+    return read_nifti(path)
 
 
 def _read_beat(patient: Path, info: Info) -> Volume:
@@ -215,7 +149,7 @@ def _read_beat(patient: Path, info: Info) -> Volume:
     if not path.exists():
         remedy = "Get the file, or use frames='ed_es', which does without."
         raise InputError(path, "no such file", f"the whole beat of {patient.name}", remedy)
-    beat = read_volume(path, dimensions=4)
+    beat = read_nifti(path, dimensions=4)
     if len(beat.voxels) != info.n_frames:
         raise InputError(path, f"{len(beat.voxels)} frames", f"{info.n_frames}, as in Info.cfg", AGAIN)
     return beat
@@ -252,30 +186,6 @@ def read_subject(
     if need_masks or all(_file(patient, f"frame{number:02d}_gt").exists() for number in phases):
         masks = _read_masks(patient, phases, files[0], volumes[0].shape)
     return Subject(patient, info, volumes, numbers, files, spacing_mm, masks)
-
-# %% ../../nbs/library/data_acdc.ipynb #e54ffdc9
-def grey_window(
-    volume: np.ndarray,  # (slices, rows, columns), any number type
-) -> tuple[float, float]:
-    "1st and 99th percentile of a volume, as `np.percentile` defines them."
-    low, high = int(volume.min()), int(volume.max())
-    if volume.dtype.kind == "f" or high - low > 65535:
-        return tuple(np.percentile(volume, [1, 99]).tolist())
-    counts = np.bincount(volume.ravel().astype(np.intp) - low)
-    place = np.array([0.01, 0.99]) * (volume.size - 1)
-    ranks = np.floor(place), np.ceil(place)
-    below, above = np.searchsorted(counts.cumsum(), ranks, side="right")
-    return tuple((low + below + (above - below) * (place - np.floor(place))).tolist())
-
-# %% ../../nbs/library/data_acdc.ipynb #3206a665
-def to_uint8(
-    pixels: np.ndarray,  # any shape
-    window: tuple[float, float],  # grey values that become 0 and 255
-) -> np.ndarray:
-    "Grey values as `uint8`: `window` is spread over 0 to 255, what lies outside is cut off."
-    low, high = window
-    scaled = (pixels.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
-    return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
 
 # %% ../../nbs/library/data_acdc.ipynb #49b2b702
 def contours(
@@ -319,21 +229,6 @@ def bounding_square(
     extent = (high - low).max()
     side = int(np.ceil(extent + max(margin * extent, 10 / spacing_mm)))
     return _square_at((low + high) / 2, side, shape)
-
-# %% ../../nbs/library/data_acdc.ipynb #9c36fe3a
-def resize(
-    images: np.ndarray,  # (n, rows, columns) `uint8`
-    size: int,  # rows and columns of the result
-    is_mask: bool = False,  # nearest pixel for masks, antialiased bilinear for images
-) -> np.ndarray:
-    "Images as (n, size, size) `uint8`."
-    from PIL import Image
-
-    method = Image.Resampling.NEAREST if is_mask else Image.Resampling.BILINEAR
-    resized = np.empty((len(images), size, size), np.uint8)
-    for i, image in enumerate(images):
-        resized[i] = Image.fromarray(np.ascontiguousarray(image)).resize((size, size), method)
-    return resized
 
 # %% ../../nbs/library/data_acdc.ipynb #d4e3423d
 def temporal_change(

@@ -23,6 +23,9 @@ lessons: .venv/installed  ## run all notebooks at full size and store what they 
 	$(BIN)/python tools/picture.py
 	$(BIN)/nbdev-clean
 
+exercises: .venv/installed  ## the students' copies of all exercises, from exercises/source into exercises/release
+	$(BIN)/python -c "from cardioteach.classroom import write_releases; print(*write_releases(), sep='\n')"
+
 export: .venv/installed  ## notebooks to package: format, export, clean
 	$(BIN)/ruff format --quiet .
 	$(BIN)/nbdev-export
@@ -38,4 +41,4 @@ clean:  ## remove what can be made again, .venv too
 .venv/installed: settings.ini setup.py pyproject.toml constraints.txt tools/setup.sh
 	@sh tools/setup.sh
 
-.PHONY: help demo test test-slow lab lessons export docs clean
+.PHONY: help demo test test-slow lab lessons exercises export docs clean

@@ -1,4 +1,4 @@
-"""The same runs from a shell: `cardioteach demo`, `phantom`, `verify`, `train`, `lab`.
+"""The same runs from a shell: `cardioteach demo`, `phantom`, `verify`, `train`, `lab`, `grade`.
 
 Docs: https://cardioteach.github.io/cardioteach/library/cli.html.md"""
 
@@ -154,6 +154,17 @@ def _lab(options) -> int:
         )
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(lessons)])
 
+# %% ../nbs/library/cli.ipynb #48574c47
+def _grade(options) -> int:
+    "Grade a class's notebooks, print the table and write it as a file; 1 if one could not be graded."
+    from cardioteach.classroom import grade
+
+    table = grade(options.source, options.submissions, options.seconds, options.memory)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(options.out)
+    print(table.to_string(na_rep="-", float_format="{:g}".format), f"\nWritten to {options.out}", sep="\n")
+    return int(table.total.isna().any())
+
 # %% ../nbs/library/cli.ipynb #160fd0f6
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
     "Says the default of each option that has one."
@@ -265,6 +276,22 @@ def _add_phantom(commands):
     heart.set_defaults(run=_phantom_heart)
 
 # %% ../nbs/library/cli.ipynb #e5a1dc8a
+def _add_grade(commands):
+    "The options of `grade`."
+    about = "grade exercises (runs the students' code with your rights: see exercises/README.md)"
+    grade = commands.add_parser("grade", help=about, description=about, formatter_class=_Help)
+    grade.add_argument("source", type=Path, metavar="SOURCE", help="exercises/source/NAME/NAME.ipynb")
+    grade.add_argument(
+        "submissions", type=Path, metavar="SUBMISSIONS", help="a notebook, or a folder of them"
+    )
+    grade.add_argument(
+        "--out", type=Path, default=Path("grades.csv"), metavar="FILE", help="the table, as CSV"
+    )
+    grade.add_argument("--seconds", type=_positive, default=30, metavar="N", help="a cell may take")
+    grade.add_argument("--memory", type=_positive, default=4, metavar="GB", help="a submission may take")
+    grade.set_defaults(run=_grade)
+
+# %% ../nbs/library/cli.ipynb #615decce
 def _parser() -> argparse.ArgumentParser:
     "The whole command line."
     about = "Rebuild published classifiers of medical images, and find out what their numbers hide. Not for clinical use."
@@ -290,6 +317,7 @@ def _parser() -> argparse.ArgumentParser:
     acdc.add_argument("folder", type=Path, metavar="DIR", help="the folder that holds patient001 ...")
     acdc.set_defaults(run=_verify_acdc)
     _add_train(commands)
+    _add_grade(commands)
     commands.add_parser("lab", help="open JupyterLab on the lessons").set_defaults(run=_lab)
     return parser
 

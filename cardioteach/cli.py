@@ -162,7 +162,8 @@ def _grade(options) -> int:
     table = grade(options.source, options.submissions, options.seconds, options.memory)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(options.out)
-    print(table.to_string(na_rep="-", float_format="{:g}".format), f"\nWritten to {options.out}", sep="\n")
+    print(table[["total", "of", "remarks"]].to_string(na_rep="-", float_format="{:g}".format))
+    print(f"\nThe points of each test: {options.out}")
     return int(table.total.isna().any())
 
 # %% ../nbs/library/cli.ipynb #160fd0f6

@@ -290,8 +290,10 @@ def _grey(path: Path, pixels: np.ndarray) -> np.ndarray:
     if pixels.ndim == 2:
         return pixels
     colours = pixels[..., :3] if pixels.shape[2] > 2 else pixels[..., :1]
-    spread = float(np.ptp(colours.astype(int), axis=2).mean())  # JPEG tints grey a little
-    if spread > 4:
+    spread = float(np.ptp(colours.astype(int), axis=2).mean())
+    if (
+        spread > 25
+    ):  # tinted films and coloured marks reach 12 in the real sets we know, photographs begin near 40
         found = f"a colour picture (its colours differ by {spread:.0f} of 255 on average)"
         raise InputError(
             path, found, "grey, as MRI, CT and X-ray are", "Look at it: a photograph, or marks drawn on it?"

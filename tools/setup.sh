@@ -35,5 +35,8 @@ if ! PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --disable-pip
     echo "CardioTeach: the installation failed; the lines above say why. Is there a network, and room on the disk?" >&2
     exit 1
 fi
+# nbgrader grades here from the command line alone: its panels stay out of JupyterLab
+rm -f .venv/etc/jupyter/jupyter_server_config.d/nbgrader.json
+.venv/bin/jupyter labextension disable --level=sys_prefix @jupyter/nbgrader >/dev/null 2>&1 || true
 ln -sf nbdev-test .venv/bin/nbdev_test # the name that nbdev 2 taught
 touch .venv/installed

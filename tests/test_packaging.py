@@ -71,8 +71,8 @@ def test_wheel_holds_every_module(built):
     names = set(zipfile.ZipFile(next(built.glob("*.whl"))).namelist())
     missing = {path.relative_to(ROOT).as_posix() for path in MODULES} - names
     assert not missing
-    data = {path.relative_to(ROOT).as_posix() for path in (ROOT / "cardioteach" / "results").glob("*.json")}
-    assert not data - names
+    data = {path.relative_to(ROOT).as_posix() for path in (ROOT / "cardioteach").glob("*/*.json")}
+    assert data and not data - names
     extra = {name for name in names if not name.startswith("cardioteach")}
     assert not extra, "only the package belongs into the wheel"
 
@@ -89,7 +89,7 @@ def test_requirements_reach_the_wheel(built):
     needs = re.findall(r"(?m)^Requires-Dist: ([^;\s]+)$", text)
     assert sorted(needs) == sorted(settings["requirements"].split())
     extras = set(re.findall(r"(?m)^Provides-Extra: (\w+)", text))
-    assert extras == {"lab", "gpu", "dev"}
+    assert extras == {"lessons", "lab", "grade", "gpu", "dev"}
     assert "License-Expression: Apache-2.0" in text and f"Version: {cardioteach.__version__}" in text
 
 

@@ -22,10 +22,7 @@ from .evaluate import Estimate
 __all__ = ['VERDICTS', 'RESULT_FORMAT', 'Claim', 'Verdict', 'verdict_table', 'Result', 'ResultFile', 'write_results',
            'read_results']
 
-# %% ../nbs/library/claims.ipynb #383fbaee
-VERDICTS = ("reproduced", "contradicted", "not reproducible as stated", "not tested")
-
-
+# %% ../nbs/library/claims.ipynb #16b8594f
 @dataclass(frozen=True)
 class Claim:
     "One thing a paper says."
@@ -35,6 +32,9 @@ class Claim:
     place: str  # where it stands: "Table 2, row HCM"
     says: str  # in our words
     printed: float | None = None  # the number, if it is one
+
+# %% ../nbs/library/claims.ipynb #383fbaee
+VERDICTS = ("reproduced", "contradicted", "not reproducible as stated", "not tested")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,14 @@ class Verdict:
             found = f"'reproduced' for {self.claim.name} without a number and its source"
             raise InputError("verdict", found, "both", "Name the run or computation, or say 'not tested'.")
 
-# %% ../nbs/library/claims.ipynb #5b2b3933
+# %% ../nbs/library/claims.ipynb #30707b65
+def _as_text(ours: Estimate | float | None) -> str:
+    "Our number as it stands in the table; empty if there is none."
+    if ours is None:
+        return ""
+    return str(ours) if isinstance(ours, Estimate) else f"{ours:.5g}"
+
+# %% ../nbs/library/claims.ipynb #6ad2d49d
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     "A row for each verdict: place, claim, printed number, ours, verdict and why."
     rows = [
@@ -64,9 +71,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
             "place": v.claim.place,
             "claim": v.claim.says,
             "printed": "" if v.claim.printed is None else f"{v.claim.printed:g}",
-            "ours": ""
-            if v.ours is None
-            else (str(v.ours) if isinstance(v.ours, Estimate) else f"{v.ours:.5g}"),
+            "ours": _as_text(v.ours),
             "verdict": v.verdict,
             "because": v.because,
         }
@@ -86,7 +91,7 @@ class Result:
     interval: str = ""  # what the interval is over
     setting: dict = field(default_factory=dict)  # further details: n, permutations ...
 
-
+# %% ../nbs/library/claims.ipynb #1e9139f5
 @dataclass(frozen=True)
 class ResultFile:
     "Measured numbers and everything they follow from."
@@ -104,7 +109,7 @@ class ResultFile:
         "A row for each result: value, low, high, interval."
         return pd.DataFrame([asdict(r) for r in self.results]).set_index("name")
 
-# %% ../nbs/library/claims.ipynb #1e9139f5
+# %% ../nbs/library/claims.ipynb #471fc0db
 RESULT_FORMAT = 1
 
 
@@ -116,7 +121,7 @@ def write_results(file: str | Path, content: ResultFile):
     partial.write_text(text + "\n", encoding="utf-8")
     os.replace(partial, file)
 
-
+# %% ../nbs/library/claims.ipynb #e2f2754b
 def read_results(file: str | Path) -> ResultFile:
     "Read a labelled result file; raises `InputError` for one without its label."
     remedy = "Make it again with the command that wrote it."

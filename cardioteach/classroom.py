@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -217,8 +218,8 @@ def repair(
     return fixed, remarks
 
 # %% ../nbs/library/classroom.ipynb #924b2fb1
-def _autograde(folder: str, name: str, seconds: str):
-    "Grade the one submission in a course folder and write its points to points.json; runs in a process of its own."
+def _nbgrader(step: str, folder: str, seconds: str = "30"):
+    "One step of nbgrader in a course folder, in a process of its own; grading writes the points to points.json."
     from nbgrader.api import Gradebook
     from nbgrader.apps import NbGraderAPI
     from traitlets.config import Config
@@ -227,14 +228,15 @@ def _autograde(folder: str, name: str, seconds: str):
     config = Config(
         {"CourseDirectory": {"root": folder, "db_url": address}, "Execute": {"timeout": int(seconds)}}
     )
-    nbgrader = NbGraderAPI(config=config)
-    for step in (nbgrader.generate_assignment(name), nbgrader.autograde(name, "student")):
-        if not step["success"]:
-            sys.exit(step.get("log", "") + step.get("error", ""))
-    with Gradebook(address) as gradebook:
-        grades = gradebook.find_submission_notebook(name, name, "student").grades
-        points = {grade.name: grade.auto_score for grade in grades}
-    Path(folder, "points.json").write_text(json.dumps(points), encoding="utf-8")
+    nbgrader, who = NbGraderAPI(config=config), ["student"] if step == "autograde" else []
+    done = getattr(nbgrader, step)("exercise", *who)
+    if not done["success"]:
+        sys.exit(done.get("log", "") + done.get("error", ""))
+    if step == "autograde":
+        with Gradebook(address) as gradebook:
+            grades = gradebook.find_submission_notebook("exercise", "exercise", "student").grades
+            points = {grade.name: grade.auto_score for grade in grades}
+        Path(folder, "points.json").write_text(json.dumps(points), encoding="utf-8")
 
 # %% ../nbs/library/classroom.ipynb #c63df380
 def _surrounding(folder: str) -> dict[str, str]:
@@ -265,9 +267,12 @@ def _limit_memory(gigabytes: float):
         pass
 
 # %% ../nbs/library/classroom.ipynb #21ff8f5e
-def _run_limited(command: list[str], folder: str, seconds: float, gigabytes: float) -> str:
-    "Run a command with limits; what it said on the error stream, or that it was stopped. Its children end with it."
+def _run_limited(folder: str, arguments: list[str], seconds: float, gigabytes: float) -> str:
+    "Run a step of nbgrader with limits; what it said if it failed, or that it was stopped. Its children end with it."
     import psutil
+
+    call = "import sys; from cardioteach.classroom import _nbgrader; _nbgrader(*sys.argv[1:])"
+    command = [sys.executable, "-c", call, *arguments]
 
     settings = {"env": _surrounding(folder), "cwd": folder, "text": True}
     limit = (lambda: _limit_memory(gigabytes)) if os.name == "posix" else None
@@ -298,14 +303,29 @@ def _points(source: NotebookNode) -> dict[str, float]:
     }
 
 
-def _course(folder: str, source: NotebookNode, submission: NotebookNode):
-    "The folders nbgrader expects, for one exercise and one submission."
+def _put(notebook: NotebookNode, *where: str):
+    "Write a notebook where nbgrader expects it."
     import nbformat
 
-    for part, notebook in {"source": source, "submitted/student": submission}.items():
-        place = Path(folder, part, "exercise")
-        place.mkdir(parents=True)
-        nbformat.write(notebook, place / "exercise.ipynb")
+    place = Path(*where, "exercise")
+    place.mkdir(parents=True)
+    nbformat.write(notebook, place / "exercise.ipynb")
+
+
+@cache
+def _gradebook(source: str) -> bytes:
+    "A gradebook that knows an exercise, given as text, and nobody yet: it is the same for a whole class."
+    import nbformat
+
+    with tempfile.TemporaryDirectory() as folder:
+        _put(nbformat.reads(source, as_version=4), folder, "source")
+        said = _run_limited(folder, ["generate_assignment", folder], 120, 8)
+        if said:
+            remedy = "Its solution cells and tests must be as exercises/README.md says."
+            raise InputError(
+                "the exercise", said.strip().splitlines()[-1], "one that nbgrader can read", remedy
+            )
+        return Path(folder, "gradebook.db").read_bytes()
 
 
 def _remarks_of_run(autograded: Path, points: dict[str, float]) -> list[str]:
@@ -325,14 +345,19 @@ def _grade_one(
     source: NotebookNode, submission: NotebookNode, seconds: float, gigabytes: float
 ) -> tuple[dict[str, float], list[str]]:
     "Points of each test of one submission, and remarks; `InputError` if it could not be graded."
+    import nbformat
+
     points = _points(source)
     fixed, remarks = repair(submission, release(source))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        _course(folder, source, fixed)
-        call = f"from cardioteach.classroom import _autograde as grade; grade({folder!r}, 'exercise', '{seconds:.0f}')"
-        said = _run_limited([sys.executable, "-c", call], folder, 60 + seconds * len(points), gigabytes)
+        _put(fixed, folder, "submitted", "student")
+        Path(folder, "gradebook.db").write_bytes(_gradebook(nbformat.writes(source)))
+        arguments = ["autograde", folder, f"{seconds:.0f}"]
+        said = _run_limited(folder, arguments, 60 + seconds * len(points), gigabytes)
         if not Path(folder, "points.json").exists():
-            found = "the kernel died" if "DeadKernel" in said else said.strip().splitlines()[-1:] or "nothing"
+            found = (
+                "the kernel died" if "DeadKernel" in said else (said.strip().splitlines() or ["nothing"])[-1]
+            )
             raise InputError("the run", found, "points", "Run the notebook by hand and look where it stops.")
         earned = json.loads(Path(folder, "points.json").read_text(encoding="utf-8"))
         autograded = Path(folder, "autograded", "student", "exercise", "exercise.ipynb")

@@ -45,9 +45,9 @@ def _subject_draws(n_subjects: int, seed: int, draws: int = DRAWS) -> np.ndarray
     random = np.random.default_rng(seed)
     return random.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), size=draws).astype(np.float32)
 
-
+# %% ../nbs/library/evaluate.ipynb #6d760689
 def _ends(values: np.ndarray) -> tuple[float, float]:
-    "The middle 95 % of `values`; NaN when more than half of them could not be computed."
+    "The middle 95 % of `values`; NaN unless more than half of them could be computed."
     known = values[np.isfinite(values)]
     return (
         tuple(np.percentile(known, [2.5, 97.5]).tolist())
@@ -55,7 +55,7 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
         else (np.nan, np.nan)
     )
 
-# %% ../nbs/library/evaluate.ipynb #91aef27a
+# %% ../nbs/library/evaluate.ipynb #df3dc78e
 @dataclass(frozen=True)
 class Estimate:
     "A number with its 95 % interval; prints as `0.41 [0.36, 0.46]`."
@@ -71,7 +71,7 @@ class Estimate:
     def __contains__(self, number: float) -> bool:
         return self.low <= number <= self.high
 
-
+# %% ../nbs/library/evaluate.ipynb #50c5d137
 def accuracy_over_subjects(
     right: np.ndarray,  # (n,) booleans, or shares of repeats in which the image was right
     subjects: Sequence[str],  # (n,)
@@ -115,7 +115,7 @@ def _auc_pairs(positive: np.ndarray, score: np.ndarray, codes: np.ndarray) -> np
         wins[codes[i]] += (below[:, low] + below[:, high]) / 2
     return wins
 
-
+# %% ../nbs/library/evaluate.ipynb #4772c00e
 def _auc(positive: np.ndarray, score: np.ndarray, codes: np.ndarray, draws: np.ndarray) -> np.ndarray:
     "Area under the ROC curve of one class against the rest for each draw, (draws,); NaN where one side is empty."
     wins = _auc_pairs(positive, score, codes)
@@ -153,15 +153,7 @@ def subject_vote(
     label = pd.Series(truth).groupby(np.asarray(subjects)).agg(lambda labels: labels.mode().iloc[0])
     return pd.DataFrame({"truth": label, "predicted": mean.to_numpy().argmax(axis=1)})
 
-# %% ../nbs/library/evaluate.ipynb #8721f3e9
-FEW = 4  # subjects of a class below which drawing them again says nothing of how others would have done
-
-
-def _estimate(values: np.ndarray, enough: bool = True) -> Estimate:
-    "The first value with the middle 95 % of the others, if there are enough subjects for an interval."
-    return Estimate(float(values[0]), *(_ends(values[1:]) if enough else (np.nan, np.nan)))
-
-
+# %% ../nbs/library/evaluate.ipynb #8721f3e91
 def _checked(truth, probabilities, subjects, classes):
     "The three arrays, or `InputError` when they do not fit together or hold no numbers."
     truth, probabilities, subjects = np.asarray(truth), np.asarray(probabilities, float), np.asarray(subjects)
@@ -180,7 +172,64 @@ def _checked(truth, probabilities, subjects, classes):
         )
     return truth.astype(int), probabilities, subjects
 
-# %% ../nbs/library/evaluate.ipynb #8721f3e91
+# %% ../nbs/library/evaluate.ipynb #93589065
+def _confusions(truth: np.ndarray, predicted: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray:
+    "Counts of images of each subject, (subjects, truth, predicted)."
+    each = np.zeros((codes.max() + 1, n_classes, n_classes))
+    np.add.at(each, (codes, truth, predicted), 1)
+    return each
+
+
+def _drawn_metrics(
+    truth: np.ndarray, probabilities: np.ndarray, codes: np.ndarray, each: np.ndarray, draws: np.ndarray
+) -> dict[str, np.ndarray]:
+    "Every metric in every draw: (draws,), or (draws, classes) for those of a class."
+    drawn = _from_confusion(np.tensordot(draws, each, axes=1))
+    areas = [_auc(truth == c, probabilities[:, c], codes, draws) for c in range(each.shape[-1])]
+    drawn["AUC"] = np.stack(areas, axis=1)
+    drawn["macro AUC"] = drawn["AUC"].mean(axis=1)
+    return drawn
+
+# %% ../nbs/library/evaluate.ipynb #ea72563f
+FEW = 4  # subjects of a class below which drawing them again says nothing of how others would have done
+
+
+def _enough_subjects(truth: np.ndarray, subjects: np.ndarray) -> bool:
+    "Whether each class that occurs has `FEW` subjects at least."
+    return pd.Series(truth).groupby(subjects).first().value_counts().min() >= FEW
+
+
+def _estimate(values: np.ndarray, enough: bool = True) -> Estimate:
+    "The first value with the middle 95 % of the others, if there are enough subjects for an interval."
+    return Estimate(float(values[0]), *(_ends(values[1:]) if enough else (np.nan, np.nan)))
+
+# %% ../nbs/library/evaluate.ipynb #055277b4
+def _class_table(truth, drawn: dict[str, np.ndarray], classes: Sequence[str], enough: bool) -> pd.DataFrame:
+    "A row for each class: its metrics, and n, its images."
+    columns = {
+        name: [_estimate(column, enough) for column in drawn[name].T]
+        for name in ("precision", "recall", "F1", "AUC")
+    }
+    n = np.bincount(truth, minlength=len(classes))
+    return pd.DataFrame(columns, index=list(classes)).assign(n=n)
+
+
+def _overall(drawn: dict[str, np.ndarray], vote: pd.DataFrame, enough: bool) -> dict[str, Estimate]:
+    "The metrics over all classes, and the accuracy of the vote of each subject."
+    metrics = {"accuracy": _estimate(drawn["accuracy"])}
+    metrics |= {name: _estimate(drawn[name], enough) for name in ("balanced accuracy", "macro AUC")}
+    right = int((vote.truth == vote.predicted).sum())
+    metrics["accuracy per subject"] = Estimate(right / len(vote), *wilson(right, len(vote)))
+    return metrics
+
+# %% ../nbs/library/evaluate.ipynb #9fddfa10
+def _over(n: int, subject_source: str) -> str:
+    "What intervals are over, in words."
+    unit = {"given": "subjects", "inferred": "inferred subjects", "image": "images"}[subject_source]
+    few = ", so few that they are too narrow" if n < 20 else ""
+    return f"95 % intervals over {n} {unit}{few}"
+
+# %% ../nbs/library/evaluate.ipynb #62ca8906
 def evaluate(
     truth: np.ndarray,  # (n,) integers, 0 to classes - 1
     probabilities: np.ndarray,  # (n, classes)
@@ -194,36 +243,13 @@ def evaluate(
     codes, names = pd.factorize(subjects)
     everybody = np.ones(len(names))  # the first draw takes each once: the value itself
     draws = np.vstack([everybody, _subject_draws(len(names), seed)])
-    each = np.zeros((len(names), len(classes), len(classes)))
-    np.add.at(each, (codes, truth, probabilities.argmax(axis=1)), 1)
-    drawn = _from_confusion(np.tensordot(draws, each, axes=1))
-    drawn["AUC"] = np.stack(
-        [_auc(truth == c, probabilities[:, c], codes, draws) for c in range(len(classes))], axis=1
-    )
-    drawn["macro AUC"] = drawn["AUC"].mean(axis=1)
-
-    enough = pd.Series(truth).groupby(subjects).first().value_counts().min() >= FEW
-    by_class = {
-        name: [_estimate(column, enough) for column in drawn[name].T]
-        for name in ("precision", "recall", "F1", "AUC")
-    }
-    by_class = pd.DataFrame(by_class, index=list(classes)).assign(
-        n=np.bincount(truth, minlength=len(classes))
-    )
-    metrics = {"accuracy": _estimate(drawn["accuracy"])}
-    metrics |= {name: _estimate(drawn[name], enough) for name in ("balanced accuracy", "macro AUC")}
-    vote = subject_vote(truth, probabilities, subjects)
-    right = int((vote.truth == vote.predicted).sum())
-    metrics["accuracy per subject"] = Estimate(right / len(vote), *wilson(right, len(vote)))
+    each = _confusions(truth, probabilities.argmax(axis=1), codes, len(classes))
+    drawn = _drawn_metrics(truth, probabilities, codes, each, draws)
+    enough = _enough_subjects(truth, subjects)
+    by_class = _class_table(truth, drawn, classes, enough)
+    metrics = _overall(drawn, subject_vote(truth, probabilities, subjects), enough)
     confusion, interval = each.sum(axis=0).astype(int), _over(len(names), subject_source)
     return Evaluation(tuple(classes), truth, probabilities, subjects, metrics, by_class, confusion, interval)
-
-
-def _over(n: int, subject_source: str) -> str:
-    "What intervals are over, in words."
-    unit = {"given": "subjects", "inferred": "inferred subjects", "image": "images"}[subject_source]
-    few = ", so few that they are too narrow" if n < 20 else ""
-    return f"95 % intervals over {n} {unit}{few}"
 
 # %% ../nbs/library/evaluate.ipynb #2f7dbb1a
 def summary(evaluations: dict[str, Evaluation]) -> pd.DataFrame:
@@ -262,7 +288,7 @@ class Picture(NamedTuple):
     alt: str  # what it shows, for those who do not see it
     caption: str = ""
 
-
+# %% ../nbs/library/evaluate.ipynb #f72b2e1a
 REPORT_STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b; background: #fff }
 h1, h2 { line-height: 1.2 } table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto }
@@ -271,21 +297,31 @@ img { max-width: 100%; background: #fff; border-radius: .4rem } figcaption { col
 @media (prefers-color-scheme: dark) { body { color: #eee; background: #161616 } figcaption { color: #bbb } th, td { border-color: #444 } }
 """
 
+# %% ../nbs/library/evaluate.ipynb #dfa2f6ed
+def _table_as_html(table: pd.DataFrame) -> str:
+    "A table; its index becomes the first column unless it only counts the rows."
+    numbered = isinstance(table.index, pd.RangeIndex)
+    return (
+        (table if numbered else table.rename_axis(None).reset_index(names=""))
+        .map(str)
+        .to_html(border=0, index=False)
+    )
+
+
+def _picture_as_html(picture: Picture) -> str:
+    "A figure with its alternative text and its caption, the image inside."
+    png = io.BytesIO()
+    picture.figure.savefig(png, format="png", dpi=90, bbox_inches="tight")
+    image = f'<img alt="{html.escape(picture.alt)}" src="data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}">'
+    return f"<figure>{image}<figcaption>{html.escape(picture.caption)}</figcaption></figure>"
+
 
 def _as_html(part: str | pd.DataFrame | Picture) -> str:
     "One part of a report as HTML."
     if isinstance(part, pd.DataFrame):
-        numbered = isinstance(part.index, pd.RangeIndex)
-        return (
-            (part if numbered else part.rename_axis(None).reset_index(names=""))
-            .map(str)
-            .to_html(border=0, index=False)
-        )
+        return _table_as_html(part)
     if isinstance(part, Picture):
-        png = io.BytesIO()
-        part.figure.savefig(png, format="png", dpi=90, bbox_inches="tight")
-        image = f'<img alt="{html.escape(part.alt)}" src="data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}">'
-        return f"<figure>{image}<figcaption>{html.escape(part.caption)}</figcaption></figure>"
+        return _picture_as_html(part)
     return f"<p>{html.escape(part)}</p>"
 
 # %% ../nbs/library/evaluate.ipynb #bb1151cf1

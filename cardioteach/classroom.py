@@ -192,30 +192,28 @@ def repair(
     released: NotebookNode,  # the student's copy it was made from
 ) -> tuple[NotebookNode, list[str]]:  # the notebook, what was found
     "A submission in which each answer and each test has its name and its metadata again."
-    known, found, remarks = graded_cells(released), {}, []
+    known, found, remarks = graded_cells(released), {}, {}
     fixed = copy.deepcopy(submission)
     for cell in reversed(fixed.cells):  # of two cells of one name the later counts
-        name = grade_id(cell)
-        lost = "nbgrader" not in cell.metadata
+        name, lost = grade_id(cell), "nbgrader" not in cell.metadata
         cell.metadata.pop("nbgrader", None)
         if name in known and name not in found:
             found[name] = cell
             cell.metadata.nbgrader = copy.deepcopy(known[name].metadata.nbgrader)
-            remarks += [f"{name}: metadata restored"] * lost
+            remarks |= {name: "metadata restored"} if lost else {}
     if not found:
-        raise InputError(
-            "the notebook", "none of " + ", ".join(known), "at least one of them", "Is it this exercise?"
-        )
-    remarks = remarks[::-1]
+        remedy = "Is it a notebook of this exercise?"
+        raise InputError("the notebook", "none of " + ", ".join(known), "at least one of them", remedy)
     for name, cell in known.items():
         test = cell.metadata.nbgrader.grade
         if name not in found and test:
             fixed.cells.append(copy.deepcopy(cell))
         if name not in found:
-            remarks.append(f"{name}: " + ("deleted, put back at the end" if test else "no cell of this name"))
+            remarks[name] = "deleted, put back at the end" if test else "no cell of this name"
         elif test and found[name].source.strip() != cell.source.strip():
-            remarks.append(f"{name}: test was edited, replaced by the original")
-    return fixed, remarks
+            remarks[name] = "test edited, replaced by the original"
+    kinds = {what: [name for name in known if remarks.get(name) == what] for what in remarks.values()}
+    return fixed, [f"{what}: {', '.join(names)}" for what, names in kinds.items()]
 
 # %% ../nbs/library/classroom.ipynb #924b2fb1
 def _nbgrader(step: str, folder: str, seconds: str = "30"):

@@ -224,7 +224,7 @@ def graded(controls, tmp_path_factory):
 @pytest.mark.slow
 def test_lost_metadata_are_repaired(graded):
     assert graded.total["stripped"] == graded.of["stripped"]
-    assert "06-leak: metadata restored" in graded.remarks["stripped"]
+    assert re.search(r"metadata restored: .*06-leak,", graded.remarks["stripped"])
 
 
 @pytest.mark.slow
@@ -242,7 +242,7 @@ def test_without_repair_lost_metadata_would_be_zero_points(controls, tmp_path, m
 @pytest.mark.slow
 def test_edited_tests_are_replaced(graded):
     assert graded.total["edited"] == 0
-    assert "06-leak-visible: test was edited" in graded.remarks["edited"]
+    assert re.search(r"test edited, .*06-leak-visible,", graded.remarks["edited"])
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ from .cohort import InputError
 from .download import cache_folder
 
 # %% auto #0
-__all__ = ['BACKBONES', 'BUNDLED', 'FEATURES_VERSION', 'Recipe', 'backbone', 'has_gpu', 'precision', 'array_hash', 'weights_hash',
+__all__ = ['BACKBONES', 'BUNDLED', 'FEATURES_VERSION', 'Recipe', 'has_gpu', 'precision', 'backbone', 'array_hash', 'weights_hash',
            'features', 'variance_with_floor', 'head', 'join']
 
 # %% ../nbs/library/backbones.ipynb #quiet0
@@ -49,7 +49,7 @@ def _residual_stage(x, filters: int):
     x = layers.ReLU()(_convolution(x, filters, 3, 2))
     return layers.ReLU()(layers.Add()([_convolution(x, filters, 3, 1), shortcut]))
 
-
+# %% ../nbs/library/backbones.ipynb #da125501
 def _tiny(size: int) -> keras.Model:
     "The network of about 0.3 million parameters: (size, size, 1) to 128 features."
     image = keras.Input((size, size, 1))
@@ -69,7 +69,19 @@ class Recipe(NamedTuple):
     smallest: int  # smallest height and width it can take
     imagenet: Callable | None  # (size) -> the same with ImageNet weights, downloaded by Keras
 
+# %% ../nbs/library/backbones.ipynb #34c9c087
+def _minus_one_to_one(pixels):
+    return layers.Rescaling(1 / 127.5, offset=-1, dtype="float32")(pixels)
 
+
+def _standardised(pixels):
+    "Mean 0 and standard deviation 1 in each image; a constant image becomes 0."
+    normalise = layers.LayerNormalization(
+        axis=(1, 2, 3), center=False, scale=False, epsilon=1e-5, dtype="float32"
+    )
+    return normalise(layers.Rescaling(1 / 255, dtype="float32")(pixels))
+
+# %% ../nbs/library/backbones.ipynb #2f4d9bd3
 def _application(name: str, weights: str | None, **options) -> Callable:
     "A builder of a network of keras.applications, averaged over the plane."
 
@@ -82,23 +94,12 @@ def _application(name: str, weights: str | None, **options) -> Callable:
     return build
 
 
-def _minus_one_to_one(pixels):
-    return layers.Rescaling(1 / 127.5, offset=-1, dtype="float32")(pixels)
-
-
-def _standardised(pixels):
-    "Mean 0 and standard deviation 1 in each image; a constant image becomes 0."
-    normalise = layers.LayerNormalization(
-        axis=(1, 2, 3), center=False, scale=False, epsilon=1e-5, dtype="float32"
-    )
-    return normalise(layers.Rescaling(1 / 255, dtype="float32")(pixels))
-
-# %% ../nbs/library/backbones.ipynb #34c9c087
 def _keras_recipe(name: str, size: int, **options) -> Recipe:
+    "A network of keras.applications, once with random weights and once with those of ImageNet."
     build, download = _application(name, None, **options), _application(name, "imagenet", **options)
     return Recipe(build, _minus_one_to_one, 3, size, 32, download)
 
-
+# %% ../nbs/library/backbones.ipynb #3c404a72
 BACKBONES = {
     "tiny": Recipe(_tiny, _standardised, 1, 128, 32, None),
     "resnet50v2": _keras_recipe("ResNet50V2", 224),
@@ -109,7 +110,9 @@ BACKBONES = {
 }
 
 # %% ../nbs/library/backbones.ipynb #12494180
-BUNDLED = Path(__file__).parent / "weights" if "__file__" in globals() else Path("cardioteach/weights")
+def _first_line(problem: Exception) -> str:
+    "The first line of what an error says, at most 120 characters; its kind if it says nothing."
+    return str(problem).strip().splitlines()[0][:120] if str(problem).strip() else type(problem).__name__
 
 
 def _load_file(base: keras.Model, file: Path):
@@ -126,12 +129,24 @@ def _load_file(base: keras.Model, file: Path):
             warnings.simplefilter("error", UserWarning)
             base.load_weights(file)
     except Exception as problem:
-        first = str(problem).strip().splitlines()[0][:120] if str(problem).strip() else type(problem).__name__
+        found = f"weights that do not fit ({_first_line(problem)})"
+        raise InputError(file, found, f"weights of {base.name}", remedy) from problem
+
+# %% ../nbs/library/backbones.ipynb #587ad286
+BUNDLED = Path(__file__).parent / "weights" if "__file__" in globals() else Path("cardioteach/weights")
+
+
+def _bundled(name: str) -> Path:
+    "The weights file of this package for a network, or `InputError` when it brings none."
+    file = BUNDLED / f"{name}.weights.h5"
+    if not file.exists():
+        remedy = "Use --weights none, imagenet, or a file."
         raise InputError(
-            file, f"weights that do not fit ({first})", f"weights of {base.name}", remedy
-        ) from problem
+            "weights", f"'bundled' for {name}", "a network whose weights this version brings", remedy
+        )
+    return file
 
-
+# %% ../nbs/library/backbones.ipynb #18e2bf4a
 def _download(recipe: Recipe, name: str, size: int) -> keras.Model:
     "The network with ImageNet weights, or `InputError` when there are none or no network."
     if recipe.imagenet is None:
@@ -152,17 +167,6 @@ def _download(recipe: Recipe, name: str, size: int) -> keras.Model:
             "weights", found, "a network connection, or the weights in Keras' own cache", remedy
         ) from problem
 
-# %% ../nbs/library/backbones.ipynb #10c17bac
-def _bundled(name: str) -> Path:
-    "The weights file of this package for a network, or `InputError` when it brings none."
-    file = BUNDLED / f"{name}.weights.h5"
-    if not file.exists():
-        remedy = "Use --weights none, imagenet, or a file."
-        raise InputError(
-            "weights", f"'bundled' for {name}", "a network whose weights this version brings", remedy
-        )
-    return file
-
 # %% ../nbs/library/backbones.ipynb #62172e0f
 @contextmanager
 def _seeded(seed: int):
@@ -174,14 +178,27 @@ def _seeded(seed: int):
     finally:
         np.random.set_state(state)  # noqa: NPY002
 
+# %% ../nbs/library/backbones.ipynb #25f0661e
+def has_gpu() -> bool:
+    "Whether the Keras backend sees a GPU."
+    return any(
+        name.partition(":")[0] in ("gpu", "cuda", "rocm") for name in keras.distribution.list_devices()
+    )
 
-def backbone(
-    name: str,  # a key of BACKBONES
-    weights: str | Path = "none",  # "none" (random), "bundled", "imagenet", or a weights file
-    size: int | None = None,  # height and width of the images, pixels; None: the network's own
-    seed: int = 0,  # of the random weights
-) -> keras.Model:  # (size, size, 1) uint8 -> (features,) float32
-    "A frozen network from grey `uint8` images to features, with its scaling inside; built-in layers only."
+# %% ../nbs/library/backbones.ipynb #7a0144cb
+@contextmanager
+def precision():
+    "Layers built inside compute in mixed half precision if there is a GPU, otherwise in float32."
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if has_gpu() else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+# %% ../nbs/library/backbones.ipynb #6a238038
+def _recipe(name: str, size: int | None) -> tuple[Recipe, int]:
+    "The recipe of a network and the size of its images, or `InputError`."
     recipe = BACKBONES.get(str(name).lower())
     if recipe is None:
         raise InputError(
@@ -192,34 +209,33 @@ def backbone(
         raise InputError(
             "size", f"{size} pixels", f"{recipe.smallest} or more for {name}", "Load larger images."
         )
+    return recipe, size
+
+# %% ../nbs/library/backbones.ipynb #2daf91a0
+def _with_weights(recipe: Recipe, name: str, weights: str | Path, size: int) -> keras.Model:
+    "The network of a recipe, its weights random, bundled, downloaded or from a file."
+    base = _download(recipe, name, size) if weights == "imagenet" else recipe.base(size)
+    if weights not in ("none", "imagenet"):
+        _load_file(base, _bundled(str(name).lower()) if weights == "bundled" else Path(weights))
+    return base
+
+# %% ../nbs/library/backbones.ipynb #3de90b6c
+def backbone(
+    name: str,  # a key of BACKBONES
+    weights: str | Path = "none",  # "none" (random), "bundled", "imagenet", or a weights file
+    size: int | None = None,  # height and width of the images, pixels; None: the network's own
+    seed: int = 0,  # of the random weights
+) -> keras.Model:  # (size, size, 1) uint8 -> (features,) float32
+    "A frozen network from grey `uint8` images to features, with its scaling inside; built-in layers only."
+    recipe, size = _recipe(name, size)
     with _seeded(seed), precision():
-        base = _download(recipe, name, size) if weights == "imagenet" else recipe.base(size)
-        if weights not in ("none", "imagenet"):
-            _load_file(base, _bundled(str(name).lower()) if weights == "bundled" else Path(weights))
+        base = _with_weights(recipe, name, weights, size)
         base.trainable = False
         image = keras.Input((size, size, 1), dtype="uint8", name="image")
         x = recipe.scaling(image)
         x = layers.Concatenate(dtype="float32")([x] * recipe.channels) if recipe.channels > 1 else x
         features = layers.Activation("linear", dtype="float32", name="features")(base(x, training=False))
         return keras.Model(image, features, name=str(name).lower())
-
-# %% ../nbs/library/backbones.ipynb #25f0661e
-def has_gpu() -> bool:
-    "Whether the Keras backend sees a GPU."
-    return any(
-        name.partition(":")[0] in ("gpu", "cuda", "rocm") for name in keras.distribution.list_devices()
-    )
-
-
-@contextmanager
-def precision():
-    "Layers built inside compute in mixed half precision if there is a GPU, otherwise in float32."
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16" if has_gpu() else "float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 # %% ../nbs/library/backbones.ipynb #9d922fd0
 FEATURES_VERSION = 1  # raise it when this notebook changes what features are
@@ -235,12 +251,12 @@ def array_hash(arrays, text: str = "") -> str:
             digest.update(np.ascontiguousarray(array[start : start + rows] if array.ndim else array).data)
     return digest.hexdigest()[:32]
 
-
+# %% ../nbs/library/backbones.ipynb #99465e53
 def weights_hash(model: keras.Model) -> str:
     "A hash of all weights of a model: the same weights, the same hash, wherever they came from."
     return array_hash(model.get_weights())
 
-# %% ../nbs/library/backbones.ipynb #4a211f66
+# %% ../nbs/library/backbones.ipynb #c96e3306
 def _compute(images: np.ndarray, model: keras.Model, batch_size: int) -> np.ndarray:
     "One pass of `images` (n, height, width) through `model`, with a progress bar."
     out = np.empty((len(images), model.output_shape[-1]), np.float32)
@@ -254,7 +270,7 @@ def _compute(images: np.ndarray, model: keras.Model, batch_size: int) -> np.ndar
         out[start : start + len(batch)] = model.predict_on_batch(np.concatenate([batch, fill]))[: len(batch)]
     return out
 
-
+# %% ../nbs/library/backbones.ipynb #f70e5544
 def _read_entry(file: Path, n: int, width: int) -> np.ndarray | None:
     "The features in a cache file, or None (and a warning) when it is damaged; zip's checksums are verified on reading."
     if not file.exists():
@@ -280,36 +296,52 @@ def _write_entry(file: Path, features: np.ndarray):
         partial.unlink(missing_ok=True)
         warnings.warn(f"Features are not kept for the next time: {problem}.", stacklevel=3)
 
-# %% ../nbs/library/backbones.ipynb #c96e3306
+# %% ../nbs/library/backbones.ipynb #61b792ef
+def _check_size(images: np.ndarray, model: keras.Model):
+    "Raise `InputError` unless `images` have the height and width that `model` takes."
+    if tuple(images.shape[1:]) != tuple(model.input_shape[1:3]):
+        found = f"{' x '.join(map(str, images.shape[1:]))} pixels"
+        raise InputError(
+            "images", found, f"{model.input_shape[1]} x {model.input_shape[2]}", "Load them at that size."
+        )
+
+
+def _entry_file(images: np.ndarray, model: keras.Model) -> Path:
+    "Where the features of these images from this model are kept."
+    text = f"{model.name} {model.input_shape} {model.layers[-2].compute_dtype} {weights_hash(model)} {FEATURES_VERSION}"
+    return cache_folder() / "features" / f"{model.name}-{array_hash([images], text)}.npz"
+
+# %% ../nbs/library/backbones.ipynb #bddac449
+def _lock(file: Path) -> FileLock | None:
+    "The lock on a cache entry, held; None (and a warning) where none can be made."
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file.with_suffix(".lock"))
+        lock.acquire()
+        return lock
+    except OSError as problem:
+        warnings.warn(f"Features are not kept for the next time: {problem}.", stacklevel=3)
+        return None
+
+# %% ../nbs/library/backbones.ipynb #4d36d0c9
 def features(
     images: np.ndarray,  # (n, height, width) uint8: the images of a cohort
     model: keras.Model,  # from `backbone`
     batch_size: int = 32,
 ) -> np.ndarray:  # (n, features) float32
     "Features of each image from a frozen backbone: computed in one pass, then read from the cache."
-    if tuple(images.shape[1:]) != tuple(model.input_shape[1:3]):
-        found = f"{' x '.join(map(str, images.shape[1:]))} pixels"
-        raise InputError(
-            "images", found, f"{model.input_shape[1]} x {model.input_shape[2]}", "Load them at that size."
-        )
-    text = f"{model.name} {model.input_shape} {model.layers[-2].compute_dtype} {weights_hash(model)} {FEATURES_VERSION}"
-    folder = cache_folder() / "features"
-    file = folder / f"{model.name}-{array_hash([images], text)}.npz"
+    _check_size(images, model)
+    file = _entry_file(images, model)
     damaged = file.exists()
     found = _read_entry(file, len(images), model.output_shape[-1])
     if found is not None:  # entries are renamed into place whole: no lock is needed to read one
         return found
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(file.with_suffix(".lock"))
-        lock.acquire()
-    except OSError as problem:
-        warnings.warn(f"Features are not kept for the next time: {problem}.", stacklevel=2)
+    lock = _lock(file)
+    if lock is None:
         return _compute(images, model, batch_size)
     try:
-        found = (
-            None if damaged else _read_entry(file, len(images), model.output_shape[-1])
-        )  # computed meanwhile?
+        # computed meanwhile?
+        found = None if damaged else _read_entry(file, len(images), model.output_shape[-1])
         if found is None:
             found = _compute(images, model, batch_size)
             _write_entry(file, found)
@@ -317,12 +349,12 @@ def features(
     finally:
         lock.release()
 
-# %% ../nbs/library/backbones.ipynb #93464c6f
+# %% ../nbs/library/backbones.ipynb #1b467472
 def variance_with_floor(variance: np.ndarray) -> np.ndarray:
     "A ten-thousandth of the mean variance more: a feature that never changes in training must not explode in the test."
     return variance + 1e-4 * variance.mean(axis=0, keepdims=True) + 1e-12
 
-
+# %% ../nbs/library/backbones.ipynb #a55fa46a
 def head(
     training_features: np.ndarray,  # (n, features) of the training part, for their mean and spread
     n_classes: int,
@@ -337,7 +369,7 @@ def head(
     )
     return keras.Model(inputs, softmax(scale(inputs)), name="head")
 
-
+# %% ../nbs/library/backbones.ipynb #93464c6f
 def join(base: keras.Model, top: keras.Model) -> keras.Model:
     "One model from image to probabilities: the frozen backbone, then the head."
     return keras.Model(base.input, top(base.output), name=f"{base.name}_with_{top.name}")

@@ -65,10 +65,14 @@ def output_size(
     _check_padding(padding)
     if padding == "same":
         return -(-size // stride)  # rounded up
-    if kernel > size:
-        remedy = 'Take a smaller kernel or a larger image, or padding="same".'
-        raise InputError("kernel", f"a side of {kernel} on {size} pixels", f"{size} at most", remedy)
+    _check_fit("kernel", kernel, size, 'Take a smaller kernel or a larger image, or padding="same".')
     return (size - kernel) // stride + 1
+
+
+def _check_fit(name: str, side: int, size: int, remedy: str):
+    "Refuse a kernel or window that is larger than the image."
+    if side > size:
+        raise InputError(name, f"a side of {side} on {size} pixels", f"{size} at most", remedy)
 
 # %% ../nbs/lessons/01_convolution.ipynb #27a8429b
 def _zeros_around(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -148,9 +152,9 @@ def pool(
     if not isinstance(kind, str) or kind not in ("max", "average"):
         raise InputError("kind", repr(kind), "'max' or 'average'", "Take one of them.")
     image, size = _image(image), _whole("size", size)
-    stride = size if stride is None else stride
+    stride = size if stride is None else _whole("stride", stride)
     for length in image.shape[:2]:
-        output_size(length, size, stride)  # refuses what does not fit
+        _check_fit("size", size, length, "Take a smaller window or a larger image.")
     windows = np.lib.stride_tricks.sliding_window_view(image, (size, size), axis=(0, 1))[::stride, ::stride]
     return windows.max(axis=(3, 4)) if kind == "max" else windows.mean(axis=(3, 4))
 

@@ -31,7 +31,7 @@ PHANTOM_VERSION = 1  # raised by hand whenever the same seed would give other pi
 
 # %% ../../nbs/library/phantom_chest.ipynb #3f923a0f
 TOP_MM, HEIGHT_MM = 150.0, 350.0  # the scan begins so far above the fork of the windpipe, and is so high
-FRONT_MM, DEPTH_MM, WIDTH_MM = -124.0, 252.0, 358.4
+FRONT_MM, DEPTH_MM, WIDTH_MM = -131.6, 271.6, 358.4
 SPACING_MM = (2.8, 1.4, 1.4)  # of slices, rows and columns, unless another is asked for
 NOISE = 17.0  # Hounsfield units in a thin section
 
@@ -76,15 +76,15 @@ def draw_person(seed: int) -> Person:
     return Person(
         seed=seed,
         scale=tuple(size * _near(random, 1, spread) for spread in (0.025, 0.035, 0.03)),
-        fat=_near(random, 9, 2.5),
+        fat=_near(random, 9, 3),
         wall=_near(random, 1, 0.12),
-        heart=_near(random, 0.96, 0.04),
-        turn=_near(random, 0, 0.13),
-        domes=(_near(random, -123, 4), _near(random, -136, 4)),
+        heart=_near(random, 0.96, 0.045),
+        turn=_near(random, 0, 0.16),
+        domes=(_near(random, -122, 5), _near(random, -135, 5)),
         breath=_near(random, 0, 4),
-        knob=_near(random, 34, 3),
-        rib_slope=_near(random, 1, 0.07),
-        bend=(_near(random, 0, 2.0), float(random.uniform(0, 2 * np.pi))),
+        knob=_near(random, 35, 4),
+        rib_slope=_near(random, 1, 0.1),
+        bend=(_near(random, 0, 3.0), float(random.uniform(0, 2 * np.pi))),
         bone=_near(random, 1, 0.1),
     )
 
@@ -351,7 +351,7 @@ _T1 = 3
 def _rib(number: int, side: int, person: Person, random) -> tuple:
     "The path of rib 1 to 12 on a side (1 left), and the direction outwards along it."
     head = float(_VERTEBRAE[_T1 + number - 1]) + 6
-    drop = RIB_DROP[number - 1] * person.rib_slope * (1 + 0.02 * random.standard_normal())
+    drop = RIB_DROP[number - 1] * person.rib_slope * (1 + 0.03 * random.standard_normal())
     s = np.linspace(0, 1, 64)
     if number == 1:
         sx, sy = _spine([head], person)
@@ -389,7 +389,7 @@ def _draw_ribs(grid: Grid, person: Person) -> tuple:
         for side in (-1, 1):
             path, out = _rib(number, side, person, random)
             width = np.interp(np.linspace(0, 1, 64), [0, 0.08, 0.5, 0.92, 1], [3.7, 4.8, 6.3, 7.0, 4.5])
-            width *= {1: 0.8, 11: 0.8, 12: 0.7}.get(number, 0.95)
+            width *= {1: 0.72, 11: 0.8, 12: 0.7}.get(number, 0.95)
             _sweep(bone, grid, path, width, out, flat=0.42 if number == 1 else 0.6)
             ends[number, side] = path[-1], path[-1] - path[-8]
     for (number, side), (end, direction) in ends.items():
@@ -435,7 +435,7 @@ def _draw_sternum(grid: Grid) -> np.ndarray:
 # %% ../../nbs/library/phantom_chest.ipynb #307ba867
 def _shoulder(s: int) -> list:
     "Path and radii at both ends of the rims and ridges of a shoulder blade, and of the upper arm; s is 1 on the left."
-    top, low, socket = _corners(s)
+    top, low, socket = (s * 88, 88, 84), (s * 112, 84, -72), (s * 146, 28, 52)  # corners of the blade
     return [
         ([low, (s * 128, 66, -20), (s * 141, 42, 32), socket], (4.2, 8.5)),
         ([top, (s * 92, 98, 40), (s * 100, 98, -20), low], (2.4, 2.6)),
@@ -446,33 +446,28 @@ def _shoulder(s: int) -> list:
     ]
 
 
-def _corners(s: int) -> tuple:
-    "Upper and lower corner of a shoulder blade, and the socket of the arm."
-    return (s * 88, 88, 84), (s * 112, 84, -72), (s * 146, 28, 52)
-
-
-def _draw_shoulders(grid: Grid) -> np.ndarray:
-    "Depth in collar bones, shoulder blades and the heads of the upper arms."
-    bone = _nothing(grid)
+def _draw_shoulders(grid: Grid, person: Person) -> np.ndarray:
+    "Depth in collar bones, shoulder blades and the heads of the upper arms; no shoulder is as high as the other."
+    bone, random = _nothing(grid), _random(person.seed, 6)
     for s in (-1, 1):
-        collar = [(16, -56, 49), (45, -60, 62), (85, -42, 76), (125, -12, 84), (160, 2, 90)]
+        shift = random.normal(0, 2.5, 3)
+        collar = np.array([(16, -56, 49), (45, -60, 62), (85, -42, 76), (125, -12, 84), (160, 2, 90)], float)
+        collar += shift * collar[:, :1] / 150
         radius = np.interp(np.arange(40), [0, 5, 15, 30, 39], [8.5, 6.2, 5.3, 5.5, 6.5])
-        _sweep(bone, grid, _curve(np.array(collar) * (s, 1, 1)), radius)
-        for path, radii in _shoulder(s):
-            _sweep(bone, grid, _curve(path, 20), np.linspace(*radii, 20))
-        _blade(bone, grid, *_corners(s))
+        _sweep(bone, grid, _curve(collar * (s, 1, 1)), radius)
+        paths = [_curve(path) + shift * (s, 1, 1) for path, _ in _shoulder(s)]
+        for path, (_, radii) in zip(paths, _shoulder(s), strict=True):
+            _sweep(bone, grid, path, np.linspace(*radii, len(path)))
+        _blade(bone, grid, paths[1], paths[0][::-1])
     return bone
 
 # %% ../../nbs/library/phantom_chest.ipynb #d57b4709
-def _blade(bone, grid: Grid, top, low, socket):
-    "The thin plate of a shoulder blade, bent around the ribs."
-    a, b, c = (np.array(p, float) for p in (top, low, socket))
-    u = np.linspace(0, 1, 30)
-    for share in np.linspace(0.04, 0.96, 34):
-        p, q = a + (c - a) * share, b + (c - b) * share
-        back = np.sin(np.pi * u)[:, None] * np.array([0, 9.0, 0]) * (1 - share)
-        line = p + (q - p) * u[:, None] + back + np.array([0, 4.0, 0]) * np.sin(np.pi * share)
-        _sweep(bone, grid, line[::5], 1.8, reach=1.5)
+def _blade(bone, grid: Grid, inner, outer):
+    "The thin plate of a shoulder blade between its inner and its outer rim, bent around the ribs."
+    u = np.linspace(0, 1, 6)[:, None]
+    for p, q in zip(_curve(inner, 120), _curve(outer, 120), strict=True):
+        bend = np.sin(np.pi * u) * np.array([0, 0.09 * np.linalg.norm(q - p), 0])
+        _sweep(bone, grid, p + (q - p) * u + bend, 1.6, reach=1.5)
 
 # %% ../../nbs/library/phantom_chest.ipynb #a8736dc2
 def _draw_spine(grid: Grid, person: Person) -> tuple:
@@ -734,7 +729,7 @@ def _draw_lung_trees(grid: Grid, person: Person, coarse: Grid, lungs: np.ndarray
     for side, (artery, vein, bronchus) in roots.items():
         at = np.argwhere((lungs > 3) & (side * x > 0))
         random = _random(person.seed, 10 + side)
-        for root, number, radius in ((artery, count, 8.6), (vein, count, 7.4)):
+        for root, number, radius in ((artery, count, 9.0), (vein, count, 7.8)):
             pick = at[random.integers(len(at), size=number)] + random.uniform(-0.5, 0.5, (number, 3))
             points = np.stack(
                 [
@@ -799,7 +794,7 @@ def _paint_belly(image, grid: Grid, shells: Shells, below, person: Person, edge:
     _paint(image[cut], np.minimum(depth + 2 * coarse[cut], inside[cut] - 3.5), np.float32(SPLEEN), edge)
     top = person.domes[1] - person.breath
     cut, depth = _ellipsoid(grid, (60, -22, top - 34), (46, 30, 31), (0.6, -0.1, -0.7), (0, 1, 0))
-    depth = -_melt(-depth - 2.5 * coarse[cut] - 4, 4.5 - inside[cut], 18)
+    depth = -_melt(-depth - 4 * coarse[cut] - 4, 4.5 - inside[cut], 18)
     _paint(image[cut], np.minimum(depth, 8 - liver[cut]), np.float32(MUSCLE), edge)
     _paint(image[cut], depth - 4, 30 + 9 * coarse[cut], edge)
     level = -18 - y[:, cut[1]] + np.float32(0) * x[:, :, cut[2]]
@@ -811,7 +806,7 @@ def _paint_bones(image, grid: Grid, person: Person, edge: float, grain, shells: 
     ribs, cartilage = _draw_ribs(grid, person)
     _paint(image, np.minimum(cartilage, shells.under_skin - 4), np.float32(105), edge)
     marrow, shell = person.bone * (165 + 45 * grain), np.float32(1150 * person.bone)
-    for depth, cortex in ((ribs, 1.7), (_draw_sternum(grid), 1.3), (_draw_shoulders(grid), 1.7)):
+    for depth, cortex in ((ribs, 1.7), (_draw_sternum(grid), 1.3), (_draw_shoulders(grid, person), 1.7)):
         depth = np.minimum(depth, shells.under_skin - 3)
         at = _extent(depth)
         _paint(image[at], depth[at], shell, edge)
@@ -875,7 +870,7 @@ def _onto(field, coarse: Grid, grid: Grid) -> np.ndarray:
     return _between(field, [np.interp(new, old, np.arange(len(old))) for old, new in axes])
 
 # %% ../../nbs/library/phantom_chest.ipynb #d27f1226
-def draw(person: Person, grid: Grid, count: int = 1300) -> np.ndarray:
+def draw(person: Person, grid: Grid, count: int = 1100) -> np.ndarray:
     "The person's thorax in Hounsfield units (float32), without the scanner's noise."
     edge = float(np.mean(grid.step))
     shells = _shells(grid, person)
@@ -954,10 +949,10 @@ def radiograph(volume: np.ndarray, spacing_mm: tuple, seed: int = 0) -> np.ndarr
     shadow = ndimage.zoom(shadow, zoom, order=3, mode="nearest", grid_mode=True)
     counted = _random(seed, 5).poisson(QUANTA * np.exp(-np.maximum(shadow, 0)))
     shadow = -np.log(np.maximum(counted, 1) / QUANTA)
-    even = shadow - 0.25 * ndimage.gaussian_filter(shadow, 40 / pixel)
+    even = shadow - 0.28 * ndimage.gaussian_filter(shadow, 40 / pixel)
     even += 0.5 * (even - ndimage.gaussian_filter(even, 3 / pixel))
-    low, middle, high = np.quantile(even[shadow > 0.25], (0.1, 0.42, 0.86))
-    shown = 1 / (1 + np.exp(-3.0 * (even - middle) / (high - low)))
+    low, middle, high = np.quantile(even[shadow > 0.25], (0.1, 0.4, 0.86))
+    shown = 1 / (1 + np.exp(-3.3 * (even - middle) / (high - low)))
     return np.round(shown * (2**BITS - 1)).astype(np.uint16)
 
 
@@ -1002,7 +997,7 @@ def _uid(*parts) -> str:
     return generate_uid(entropy_srcs=["cardioteach.phantom.chest", *map(str, parts)])
 
 
-def _header(kind: str, person: str, series: str, number: int):
+def _header(kind: str, person: str, study: str, series: str, number: int):
     "A DICOM file without its image: who, which study, which series."
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian
@@ -1011,9 +1006,9 @@ def _header(kind: str, person: str, series: str, number: int):
     file.file_meta = FileMetaDataset()
     file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     file.SOPClassUID = file.file_meta.MediaStorageSOPClassUID = kind
-    file.SOPInstanceUID = file.file_meta.MediaStorageSOPInstanceUID = _uid(person, series, number)
-    file.StudyInstanceUID, file.SeriesInstanceUID = _uid(person), _uid(person, series)
-    file.FrameOfReferenceUID = _uid(person, "frame")
+    file.SOPInstanceUID = file.file_meta.MediaStorageSOPInstanceUID = _uid(study, series, number)
+    file.StudyInstanceUID, file.SeriesInstanceUID = study, _uid(study, series)
+    file.FrameOfReferenceUID = _uid(study, "frame")
     file.PatientName, file.PatientID = f"SYNTHETIC^{person}", f"SYNTHETIC-{person}"
     file.PatientBirthDate = file.PatientSex = file.StudyDate = file.StudyTime = ""
     file.StudyID = file.AccessionNumber = file.ReferringPhysicianName = ""
@@ -1034,7 +1029,7 @@ def _pixels(file, image: np.ndarray, bits: int, signed: bool, photometric: str):
     file.PixelData = image.astype("<i2" if signed else "<u2").tobytes()
 
 
-def _write_ct(folder: Path, person: str, volume: np.ndarray, spacing_mm: tuple):
+def _write_ct(folder: Path, person: str, study: str, volume: np.ndarray, spacing_mm: tuple):
     "One file a slice; the first is the highest."
     folder.mkdir(parents=True)
     thin = _centres(_thin(spacing_mm))
@@ -1042,7 +1037,7 @@ def _write_ct(folder: Path, person: str, volume: np.ndarray, spacing_mm: tuple):
     x = thin[2][0]
     y = thin[1][0] - (volume.shape[1] - len(thin[1])) // 2 * spacing_mm[1]
     for k, plane in enumerate(volume):
-        file = _header(CT_IMAGE, person, "CT", k + 1)
+        file = _header(CT_IMAGE, person, study, "CT", k + 1)
         file.PixelSpacing, file.SliceThickness = [float(s) for s in spacing_mm[1:]], float(spacing_mm[0])
         file.ImagePositionPatient = [round(float(v), 4) for v in (x, y, z[k])]
         file.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]  # columns to the left, rows to the back
@@ -1053,9 +1048,9 @@ def _write_ct(folder: Path, person: str, volume: np.ndarray, spacing_mm: tuple):
         file.save_as(folder / f"IM{k + 1:04d}.dcm", enforce_file_format=True)
 
 # %% ../../nbs/library/phantom_chest.ipynb #25a8afc7
-def _write_x_ray(path: Path, person: str, film: np.ndarray, pixel_mm: float):
+def _write_x_ray(path: Path, person: str, study: str, film: np.ndarray, pixel_mm: float):
     "The X-ray, stored so that small numbers are bright."
-    file = _header(DIGITAL_X_RAY, person, "DX", 1)
+    file = _header(DIGITAL_X_RAY, person, study, "DX", 1)
     file.ImagerPixelSpacing = [round(pixel_mm, 4)] * 2
     file.ViewPosition, file.PatientOrientation, file.ImageLaterality = "PA", ["L", "F"], "U"
     file.PresentationIntentType, file.BurnedInAnnotation = "FOR PRESENTATION", "NO"
@@ -1132,11 +1127,12 @@ def _make_subject(folder: Path, number: int, settings: dict):
     "Draw and write subject `number` (from 1); its folder appears when it is complete."
     seed, spacing = 1000 * settings["seed"] + number - 1, tuple(settings["spacing_mm"])
     name = f"{settings['seed']}-{number:03d}"
+    study = _uid(PHANTOM_VERSION, name, spacing)
     thin = _scan(seed, _thin(spacing))
     with tempfile.TemporaryDirectory(prefix=f".subject{number:03d}-", dir=folder) as temporary:
         inside = Path(temporary) / "done"
-        _write_ct(inside / "ct", name, _thicken(thin, _parts(spacing)), spacing)
+        _write_ct(inside / "ct", name, study, _thicken(thin, _parts(spacing)), spacing)
         film = radiograph(thin, _thin(spacing), seed)
-        _write_x_ray(inside / "xray.dcm", name, film, film_pixel_mm(_thin(spacing)))
+        _write_x_ray(inside / "xray.dcm", name, study, film, film_pixel_mm(_thin(spacing)))
         (inside / "truth.json").write_text(json.dumps(truth(seed), indent=1) + "\n")
         inside.rename(folder / f"subject{number:03d}")

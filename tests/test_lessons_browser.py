@@ -1,0 +1,65 @@
+"The first lessons in JupyterLab, in a real browser: every cell runs, every widget moves, the quiz answers, by keyboard."
+
+import re
+import shutil
+
+import pytest
+from browser import NEEDED, lab, opened
+from lessons import NOTEBOOKS
+
+pytestmark = NEEDED
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lessons")
+    for path in (NOTEBOOKS / "lessons").glob("*.ipynb"):
+        shutil.copy(path, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IN_TEST", "1")  # kernels inherit it: the small sizes
+        with lab(folder, tmp_path_factory.mktemp("home")) as address:
+            yield address
+
+
+def run_all(page):
+    "Run every cell from the menu, and wait until the last one is done."
+    from playwright.sync_api import expect
+
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    last = page.locator(".jp-CodeCell .jp-InputPrompt").last
+    expect(last).to_have_text(re.compile(r"\[\d+\]:"), timeout=240_000)
+
+
+def move(page, widget):
+    "Press an arrow key on the first control of a widget; its picture must change."
+    picture = widget.locator("img.widget-image")
+    picture.scroll_into_view_if_needed()
+    before = picture.get_attribute("src")
+    control = widget.locator(".noUi-handle, input[type=number], select, input[type=checkbox]").first
+    kind = control.evaluate("element => element.tagName + (element.type || '')")
+    control.focus()
+    for key in ("Space",) if kind.endswith("checkbox") else ("ArrowDown", "ArrowRight", "ArrowUp", "ArrowUp"):
+        control.press(key)
+        page.wait_for_timeout(1500)
+        if picture.get_attribute("src") != before:
+            return
+    raise AssertionError(f"{kind} does not move the picture")
+
+
+@pytest.mark.parametrize("lesson", ["00_images", "01_convolution", "02_training"])
+def test_widgets_move_and_the_quiz_answers(lesson, address):
+    with opened(address(f"{lesson}.ipynb")) as page:
+        run_all(page)
+        assert page.locator("[data-mime-type*=error]").count() == 0
+        widgets = page.locator(".jupyter-widgets.widget-vbox", has=page.locator("img.widget-image"))
+        assert widgets.count() >= 1
+        for number in range(widgets.count()):
+            move(page, widgets.nth(number))
+        answer = page.locator(".MCButton").first
+        answer.scroll_into_view_if_needed()
+        answer.locator("input").focus()
+        page.keyboard.press("Space")
+        page.locator(".Feedback", has_text="Right.").or_(
+            page.locator(".Feedback", has_text="Not quite.")
+        ).first.wait_for()

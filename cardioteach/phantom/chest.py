@@ -525,7 +525,7 @@ def _heart(grid: Grid, person: Person) -> np.ndarray:
     depth = _nothing(grid)
     tip = np.array([0.74 + person.turn, -0.44, -0.46 + person.turn])
     for at, axes, along, across in (
-        ((42, -22, -100), (50, 31, 30), tip, (1, 0, 0)),  # left ventricle
+        ((42, -20, -99), (50, 31, 37), tip, (1, 0, 0)),  # left ventricle
         ((12, -48, -106), (46, 33, 23), (0.86, 0.08, -0.3), (0.3, 0, 0.86)),  # right ventricle
         ((10, -52, -72), (30, 19, 19), (0.1, 0.12, 1), (1, 0, 0)),  # its outflow
         ((-18, -16, -94), (38, 25, 26), (0.08, 0, 1), (1, 0, 0)),  # right atrium
@@ -635,8 +635,8 @@ def _cap(y, x):
     return 102 - np.where(out > 0, 0.0125, 0.03) * out**2 - np.where(y < 24, 0.016, 0.010) * (y - 24) ** 2
 
 # %% ../../nbs/library/phantom_chest.ipynb #2c71c522
-def _mediastinum(person: Person, coarse: Grid) -> np.ndarray:
-    "Depth in what lies between the lungs, on a coarse grid: organs, and the fat that fills the gaps between them."
+def _organs(person: Person, coarse: Grid) -> np.ndarray:
+    "Depth in heart, vessels, airways and spine between the lungs, on a coarse grid."
     core = _heart(coarse, person)
     np.maximum(core[5:], core[:-5].copy(), out=core[5:])  # no lung below the heart
     for at, axes in (
@@ -652,6 +652,12 @@ def _mediastinum(person: Person, coarse: Grid) -> np.ndarray:
         _sweep(core, coarse, path[keep], radius[keep])
     cut, _, column, canal = _draw_spine(coarse, person)
     np.maximum(core[cut], np.maximum(column + 2, canal), out=core[cut])
+    return core
+
+# %% ../../nbs/library/phantom_chest.ipynb #084c0d1d
+def _mediastinum(person: Person, coarse: Grid) -> np.ndarray:
+    "Depth in what lies between the lungs, on a coarse grid: the organs, and the fat that fills the gaps between them."
+    core = _organs(person, coarse)
     z, y, x = coarse.whole()
     front = _front(coarse.z).astype(np.float32)[:, None, None]
     line = 5 + 14 * np.clip((np.abs(z + 40) - 45) / 60, 0, 1)  # where the lungs nearly meet in front
@@ -661,8 +667,9 @@ def _mediastinum(person: Person, coarse: Grid) -> np.ndarray:
         out=core,
     )
     np.maximum(core, 6 - np.abs(x - 4) + 0 * z + 0 * y, out=core)  # the lungs never meet
-    wide = np.interp(coarse.z, [-40, -20, 10, 60, 110], [-8, 8, 20, 25, 28]).astype(np.float32)[:, None, None]
-    np.maximum(core, np.minimum(wide - np.abs(x), y + 24), out=core)
+    wide = np.interp(coarse.z, [-40, -20, 10, 60, 110], [-8, 8, 22, 27, 30]).astype(np.float32)[:, None, None]
+    bulge = np.maximum(1 - 0.5 * ((y - 10) / 42) ** 2, 0.2)
+    np.maximum(core, np.minimum(wide * bulge - np.abs(x - 2), y + 24), out=core)
     size = coarse.step
     filled = ndimage.distance_transform_edt(core <= 0, sampling=size) < 10
     inside = ndimage.distance_transform_edt(filled, sampling=size)
@@ -935,7 +942,7 @@ BITS = 12
 def absorption(volume: np.ndarray, spacing_mm: tuple) -> np.ndarray:
     "How much rays are weakened on their way from back to front: mu times length, summed (slice, column)."
     hounsfield = volume.astype(np.float32)
-    hounsfield += 0.3 * np.maximum(
+    hounsfield += 0.1 * np.maximum(
         hounsfield - 150, 0
     )  # bone stops the softer rays of a film more than those of a CT
     return MU_WATER * (hounsfield / 1000 + 1).sum(1) * spacing_mm[1] / 10
@@ -949,10 +956,10 @@ def radiograph(volume: np.ndarray, spacing_mm: tuple, seed: int = 0) -> np.ndarr
     shadow = ndimage.zoom(shadow, zoom, order=3, mode="nearest", grid_mode=True)
     counted = _random(seed, 5).poisson(QUANTA * np.exp(-np.maximum(shadow, 0)))
     shadow = -np.log(np.maximum(counted, 1) / QUANTA)
-    even = shadow - 0.28 * ndimage.gaussian_filter(shadow, 40 / pixel)
+    even = shadow - 0.25 * ndimage.gaussian_filter(shadow, 40 / pixel)
     even += 0.5 * (even - ndimage.gaussian_filter(even, 3 / pixel))
-    low, middle, high = np.quantile(even[shadow > 0.25], (0.1, 0.4, 0.86))
-    shown = 1 / (1 + np.exp(-3.3 * (even - middle) / (high - low)))
+    low, middle, high = np.quantile(even[shadow > 0.25], (0.1, 0.37, 0.86))
+    shown = 1 / (1 + np.exp(-3.9 * (even - middle) / (high - low)))
     return np.round(shown * (2**BITS - 1)).astype(np.uint16)
 
 

@@ -40,9 +40,9 @@ from cardioteach.evaluate import (
 from .split import Split, check_disjoint
 
 # %% auto #0
-__all__ = ['run_folder', 'Run', 'fit', 'curves_figure', 'read_run', 'cross_validate']
+__all__ = ['run_folder', 'curves_figure', 'Run', 'fit', 'read_run', 'cross_validate']
 
-# %% ../nbs/library/train.ipynb #312fa9e9
+# %% ../nbs/library/train.ipynb #a4d29d7f
 def _seed_layers(model: keras.Model, seed: int, epoch: int):
     "Set what layers draw at random in this epoch."
     generators = [
@@ -54,7 +54,7 @@ def _seed_layers(model: keras.Model, seed: int, epoch: int):
     for number, generator in enumerate(generators):
         generator.state.assign(np.array([(seed * 1000 + number) % 2**31, epoch], generator.state.dtype))
 
-
+# %% ../nbs/library/train.ipynb #7cc5014b
 def _scores(
     model: keras.Model, inputs, labels: np.ndarray, rows: np.ndarray, batch_size: int
 ) -> tuple[float, float]:
@@ -65,7 +65,7 @@ def _scores(
     right = probabilities.argmax(axis=1) == labels[rows]
     return float(-np.log(np.maximum(chosen, 1e-7)).mean()), float(right.mean())
 
-
+# %% ../nbs/library/train.ipynb #312fa9e9
 def _epoch_of(
     model: keras.Model, inputs, labels: np.ndarray, split: Split, batch_size: int, seed: int, epoch: int
 ) -> dict[str, float]:
@@ -84,14 +84,14 @@ def _epoch_of(
         )
     return row
 
-# %% ../nbs/library/train.ipynb #41a2250c
+# %% ../nbs/library/train.ipynb #1e1d26a7
 def _write_json(file: Path, content):
     "Write JSON under another name, then rename."
     partial = file.with_suffix(".partial")
     partial.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
     os.replace(partial, file)
 
-
+# %% ../nbs/library/train.ipynb #6974a296
 def _save_state(file: Path, model: keras.Model, best: list[np.ndarray], history: list[dict]):
     "Write everything that the next epoch follows from."
     groups = {
@@ -108,7 +108,7 @@ def _save_state(file: Path, model: keras.Model, best: list[np.ndarray], history:
         partial.unlink(missing_ok=True)
         raise
 
-
+# %% ../nbs/library/train.ipynb #44fc5cf9
 def _load_state(file: Path, model: keras.Model) -> tuple[list[np.ndarray], list[dict]]:
     "Put a saved state into a compiled model; the best weights and the history so far."
     with np.load(file, allow_pickle=False) as state:
@@ -126,7 +126,7 @@ def _load_state(file: Path, model: keras.Model) -> tuple[list[np.ndarray], list[
         variable.assign(value)
     return best, history
 
-# %% ../nbs/library/train.ipynb #1e1d26a7
+# %% ../nbs/library/train.ipynb #a6f59d08
 def _unfinished(folder: Path, settings: dict, done: str) -> bool:
     "Whether `folder` holds a run with these settings that has not got as far as the file `done`."
     try:
@@ -134,7 +134,7 @@ def _unfinished(folder: Path, settings: dict, done: str) -> bool:
     except (OSError, ValueError):
         return False
 
-
+# %% ../nbs/library/train.ipynb #c96c00ca
 def _try_folder(folder: Path, settings: dict, done: str) -> FileLock | None:
     "Make `folder`, or take up what is unfinished in it; the lock that is held on it, or None if it is not for us."
     try:
@@ -177,81 +177,21 @@ def run_folder(
             lock.release()
             (folder / ".lock").unlink(missing_ok=True)
 
-# %% ../nbs/library/train.ipynb #444e9fdb
-@dataclass(frozen=True, eq=False)
-class Run:
-    "One finished training."
+# %% ../nbs/library/train.ipynb #c3d20246
+def _loss(row: dict) -> float:
+    "What the best epoch has least of: validation loss; without a validation part the last epoch is the best."
+    return row.get("val_loss", -row["epoch"])
 
-    folder: (
-        Path  # settings.json, history.csv, model.keras, predictions.csv, metrics.json, report.html, figures
-    )
-    settings: dict
-    history: pd.DataFrame  # a row an epoch
-    model: keras.Model  # (height, width, 1) uint8 -> (classes,)
-    evaluation: Evaluation  # of the test part
+# %% ../nbs/library/train.ipynb #aeb7fbb9
+def _take_up(file: Path, model: keras.Model) -> tuple[list[np.ndarray] | None, list[dict]]:
+    "The best weights and the history so far, with the saved state in `model`; None and no history at the start."
+    if not file.exists():
+        return None, []
+    best, history = _load_state(file, model)
+    print(f"Taking up the run in {file.parent.parent} after epoch {len(history)}.")
+    return best, history
 
-
-def _settings(
-    cohort: Cohort, split: Split, model: keras.Model, base: keras.Model | None, inputs, options: dict
-) -> dict:
-    "What a run follows from: if two of these are equal, so are the runs."
-    rows = {part: getattr(split, part) for part in ("train", "validation", "test")}
-    network = (
-        None
-        if base is None
-        else {"name": base.name, "weights": weights_hash(base), "size": base.input_shape[1]}
-    )
-    return {
-        "cardioteach": cardioteach.__version__,
-        "keras": f"{keras.__version__} on {keras.backend.backend()}",
-        "device": "GPU, mixed half precision" if has_gpu() else f"{platform.machine()} processor, float32",
-        "images": len(cohort),
-        "subjects": int(cohort.table.subject.nunique()),
-        "classes": list(cohort.classes),
-        "inputs": array_hash([inputs, cohort.labels], " ".join(map(str, cohort.subjects))),
-        "split": {"unit": split.unit, "seed": split.seed} | {part: len(of) for part, of in rows.items()},
-        "rows": array_hash(rows.values()),
-        "backbone": network,
-        "model": {"parameters": model.count_params(), "start": weights_hash(model)},
-        **options,
-    }
-
-# %% ../nbs/library/train.ipynb #03b41535
-def fit(
-    cohort: Cohort,
-    split: Split,
-    model: keras.Model,  # on the features of `backbone`, or on images (height, width, 1)
-    folder: str | Path,  # of the run; never overwritten
-    backbone: keras.Model | None = None,  # frozen: its features are computed once
-    vectors: np.ndarray | None = None,  # these features, if they are there already
-    epochs: int = 50,
-    batch_size: int = 32,
-    learning_rate: float = 1e-3,  # of Adam
-    seed: int = 0,
-) -> Run:
-    "Train on the train part, keep the epoch with the lowest validation loss, evaluate the test part. Resumes if killed."
-    check_disjoint(cohort, split)
-    for part in ("train", "test"):
-        if not len(getattr(split, part)):
-            raise InputError(
-                "split", f"no images in its {part} part", "at least one", "Draw the split again."
-            )
-    if backbone is not None and vectors is None:
-        vectors = features(cohort.images, backbone)
-    inputs = cohort.images[..., None] if backbone is None else vectors
-    options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
-    settings = _settings(cohort, split, model, backbone, inputs, options)
-    with run_folder(folder, settings, "metrics.json") as folder:
-        progress = folder / "progress"
-        progress.mkdir(exist_ok=True)
-        history = _train(model, inputs, cohort.labels, split, progress / "state.npz", settings)
-        probabilities = model.predict(inputs, batch_size=256, verbose=0)
-        joined = model if backbone is None else join(backbone, model)
-        run = _finish(cohort, split, joined, probabilities, folder, settings, history)
-        shutil.rmtree(progress)
-    return run
-
-# %% ../nbs/library/train.ipynb #5cfeb8aa
+# %% ../nbs/library/train.ipynb #34fde8a7
 def _train(
     model: keras.Model, inputs, labels: np.ndarray, split: Split, file: Path, settings: dict
 ) -> pd.DataFrame:
@@ -259,10 +199,7 @@ def _train(
     epochs, batch_size, seed = (settings[name] for name in ("epochs", "batch_size", "seed"))
     optimizer = keras.optimizers.Adam(settings["learning_rate"])
     model.compile(optimizer, "sparse_categorical_crossentropy")
-    best, history = None, []
-    if file.exists():
-        best, history = _load_state(file, model)
-        print(f"Taking up the run in {file.parent.parent} after epoch {len(history)}.")
+    best, history = _take_up(file, model)
     with tqdm(
         total=epochs, initial=len(history), desc=f"epochs, {split.name}", unit="epoch", leave=False
     ) as bar:
@@ -275,12 +212,7 @@ def _train(
     model.set_weights(best)
     return pd.DataFrame(history)
 
-
-def _loss(row: dict) -> float:
-    "What the best epoch has least of: validation loss; without a validation part the last epoch is the best."
-    return row.get("val_loss", -row["epoch"])
-
-# %% ../nbs/library/train.ipynb #3e443ab8
+# %% ../nbs/library/train.ipynb #1bbd18ff
 def _predictions(cohort: Cohort, split: Split, probabilities: np.ndarray) -> pd.DataFrame:
     "A row for each image of the split: subject, part, truth, prediction and the probability of each class."
     names = np.array(cohort.classes)
@@ -291,7 +223,7 @@ def _predictions(cohort: Cohort, split: Split, probabilities: np.ndarray) -> pd.
     parts = [table.iloc[getattr(split, part)].assign(part=part) for part in ("train", "validation", "test")]
     return pd.concat(parts).rename_axis("row")
 
-
+# %% ../nbs/library/train.ipynb #502ad49d
 def curves_figure(history: pd.DataFrame, title: str = ""):
     "Loss and accuracy of train and validation part over the epochs; the epoch kept is marked."
     import matplotlib.pyplot as plt
@@ -312,65 +244,156 @@ def curves_figure(history: pd.DataFrame, title: str = ""):
     figure.tight_layout()
     return figure
 
-# %% ../nbs/library/train.ipynb #4a3783b3
+# %% ../nbs/library/train.ipynb #be625dd6
+def _plain(estimate: Estimate) -> dict:
+    "An estimate as JSON; what is not known is null."
+    return {end: None if np.isnan(value) else value for end, value in vars(estimate).items()}
+
+# %% ../nbs/library/train.ipynb #054472f9
 def _as_numbers(result: Evaluation, split: str) -> dict:
-    "An evaluation as JSON; what is not known is null."
-
-    def plain(estimate: Estimate) -> dict:
-        return {end: None if np.isnan(value) else value for end, value in vars(estimate).items()}
-
+    "An evaluation as JSON."
     by_class = {
         name: {
-            metric: plain(value) if isinstance(value, Estimate) else value for metric, value in row.items()
+            metric: _plain(value) if isinstance(value, Estimate) else value for metric, value in row.items()
         }
         for name, row in result.by_class.to_dict("index").items()
     }
-    test = {name: plain(estimate) for name, estimate in result.metrics.items()}
     return {
         "split": split,
         "interval": result.interval,
-        "test": test,
+        "test": {name: _plain(estimate) for name, estimate in result.metrics.items()},
         "by_class": by_class,
         "confusion": result.confusion.tolist(),
     }
 
-# %% ../nbs/library/train.ipynb #4a3783b31
-def _finish(cohort, split, model, probabilities, folder: Path, settings: dict, history: pd.DataFrame) -> Run:
-    "Evaluate the test part and write everything a run leaves behind; `metrics.json` comes last and marks the run as done."
-    import matplotlib.pyplot as plt
-
-    test = split.test
-    source = cohort.subject_source
-    result = evaluate(cohort.labels[test], probabilities[test], cohort.subjects[test], cohort.classes, source)
-    model.save(folder / "model.keras")
-    history.to_csv(folder / "history.csv", index=False)
-    _predictions(cohort, split, probabilities).to_csv(folder / "predictions.csv", float_format="%.7g")
-    pictures = {
+# %% ../nbs/library/train.ipynb #8b01fa92
+def _pictures(history: pd.DataFrame, result: Evaluation, split: str) -> dict[str, Picture]:
+    "The pictures of a run by the names of their files."
+    return {
         "curves": Picture(
             curves_figure(history),
             "Loss and accuracy over the epochs",
             "The epoch kept has the lowest validation loss.",
         ),
         "confusion": Picture(
-            confusion_figure(result, f"test part, {split.name}"), "Confusion matrix of the test part"
+            confusion_figure(result, f"test part, {split}"), "Confusion matrix of the test part"
         ),
     }
-    for name, picture in pictures.items():
-        picture.figure.savefig(folder / f"{name}.png", dpi=100, bbox_inches="tight")
-    sections = {
-        "Test part": [
-            f"Split {split.name}. {result.interval}.",
-            summary({split.name: result}),
-            result.by_class,
-        ],
+
+
+def _sections(result: Evaluation, split: str, pictures: dict[str, Picture], settings: dict) -> dict:
+    "What stands in the report of a run."
+    return {
+        "Test part": [f"Split {split}. {result.interval}.", summary({split: result}), result.by_class],
         "Training": [pictures["curves"], pictures["confusion"]],
         "Settings": [pd.DataFrame({"value": map(str, settings.values())}, index=list(settings))],
     }
-    write_report(folder / "report.html", f"{model.name}, {split.name}", sections)
+
+# %% ../nbs/library/train.ipynb #764346da
+def _write_pictures(
+    folder: Path, title: str, result: Evaluation, split: str, settings: dict, history: pd.DataFrame
+):
+    "Write the pictures and the report of a run."
+    import matplotlib.pyplot as plt
+
+    pictures = _pictures(history, result, split)
+    for name, picture in pictures.items():
+        picture.figure.savefig(folder / f"{name}.png", dpi=100, bbox_inches="tight")
+    write_report(folder / "report.html", title, _sections(result, split, pictures, settings))
     for picture in pictures.values():
         plt.close(picture.figure)
+
+# %% ../nbs/library/train.ipynb #3995eb4a
+@dataclass(frozen=True, eq=False)
+class Run:
+    "One finished training."
+
+    folder: (
+        Path  # settings.json, history.csv, model.keras, predictions.csv, metrics.json, report.html, figures
+    )
+    settings: dict
+    history: pd.DataFrame  # a row an epoch
+    model: keras.Model  # (height, width, 1) uint8 -> (classes,)
+    evaluation: Evaluation  # of the test part
+
+# %% ../nbs/library/train.ipynb #d2aab495
+def _network(base: keras.Model) -> dict:
+    "A backbone in the settings."
+    return {"name": base.name, "weights": weights_hash(base), "size": base.input_shape[1]}
+
+# %% ../nbs/library/train.ipynb #2459df8f
+def _settings(
+    cohort: Cohort, split: Split, model: keras.Model, base: keras.Model | None, inputs, options: dict
+) -> dict:
+    "What a run follows from: if two of these are equal, so are the runs."
+    rows = {part: getattr(split, part) for part in ("train", "validation", "test")}
+    return {
+        "cardioteach": cardioteach.__version__,
+        "keras": f"{keras.__version__} on {keras.backend.backend()}",
+        "device": "GPU, mixed half precision" if has_gpu() else f"{platform.machine()} processor, float32",
+        "images": len(cohort),
+        "subjects": int(cohort.table.subject.nunique()),
+        "classes": list(cohort.classes),
+        "inputs": array_hash([inputs, cohort.labels], " ".join(map(str, cohort.subjects))),
+        "split": {"unit": split.unit, "seed": split.seed} | {part: len(of) for part, of in rows.items()},
+        "rows": array_hash(rows.values()),
+        "backbone": None if base is None else _network(base),
+        "model": {"parameters": model.count_params(), "start": weights_hash(model)},
+        **options,
+    }
+
+# %% ../nbs/library/train.ipynb #a6ec66f8
+def _finish(cohort, split, model, probabilities, folder: Path, settings: dict, history: pd.DataFrame) -> Run:
+    "Evaluate the test part and write everything a run leaves behind; `metrics.json` comes last and marks the run as done."
+    test = split.test
+    source = cohort.subject_source
+    result = evaluate(cohort.labels[test], probabilities[test], cohort.subjects[test], cohort.classes, source)
+    model.save(folder / "model.keras")
+    history.to_csv(folder / "history.csv", index=False)
+    _predictions(cohort, split, probabilities).to_csv(folder / "predictions.csv", float_format="%.7g")
+    _write_pictures(folder, f"{model.name}, {split.name}", result, split.name, settings, history)
     _write_json(folder / "metrics.json", _as_numbers(result, split.name))
     return Run(folder, settings, history, model, result)
+
+# %% ../nbs/library/train.ipynb #7c7f9dd8
+def _check_parts(split: Split):
+    "Raise `InputError` unless there is something to train and to test on."
+    for part in ("train", "test"):
+        if not len(getattr(split, part)):
+            raise InputError(
+                "split", f"no images in its {part} part", "at least one", "Draw the split again."
+            )
+
+# %% ../nbs/library/train.ipynb #444e9fdb
+def fit(
+    cohort: Cohort,
+    split: Split,
+    model: keras.Model,  # on the features of `backbone`, or on images (height, width, 1)
+    folder: str | Path,  # of the run; never overwritten
+    backbone: keras.Model | None = None,  # frozen: its features are computed once
+    vectors: np.ndarray | None = None,  # these features, if they are there already
+    epochs: int = 50,
+    batch_size: int = 32,
+    learning_rate: float = 1e-3,  # of Adam
+    seed: int = 0,
+) -> Run:
+    "Train on the train part, keep the epoch with the lowest validation loss, evaluate the test part. Resumes if killed."
+    check_disjoint(cohort, split)
+    _check_parts(split)
+    if backbone is not None and vectors is None:
+        vectors = features(cohort.images, backbone)
+    inputs = cohort.images[..., None] if backbone is None else vectors
+    options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
+    settings = _settings(cohort, split, model, backbone, inputs, options)
+    with run_folder(folder, settings, "metrics.json") as folder:
+        progress = folder / "progress"
+        progress.mkdir(exist_ok=True)
+        history = _train(model, inputs, cohort.labels, split, progress / "state.npz", settings)
+        probabilities = model.predict(inputs, batch_size=256, verbose=0)
+        joined = model if backbone is None else join(backbone, model)
+        run = _finish(cohort, split, joined, probabilities, folder, settings, history)
+        shutil.rmtree(progress)
+    return run
 
 # %% ../nbs/library/train.ipynb #4a3783b32
 def read_run(folder: str | Path, cohort: Cohort) -> Run:
@@ -410,7 +433,7 @@ class _Adam:
         self.spare += 1e-7
         self.parameters -= np.divide(np.multiply(self.mean, rate, out=gradient), self.spare, out=gradient)
 
-# %% ../nbs/library/train.ipynb #cf5d7115
+# %% ../nbs/library/train.ipynb #c92f4a21
 def _start(n_features: int, heads: Sequence[int], n_classes: int, seed: int) -> np.ndarray:
     "Weights (Glorot's uniform, as in Keras) and biases (0) of heads side by side, (features + 1, classes * heads) float32."
     limit = np.sqrt(6 / (n_features + n_classes))
@@ -418,7 +441,7 @@ def _start(n_features: int, heads: Sequence[int], n_classes: int, seed: int) -> 
     weights = np.stack(drawn, axis=-1).reshape(n_features, -1)
     return np.vstack([weights, np.zeros((1, n_classes * len(heads)))]).astype(np.float32)
 
-
+# %% ../nbs/library/train.ipynb #3289a658
 def _softmax(inputs: np.ndarray, parameters: np.ndarray, n_classes: int) -> np.ndarray:
     "Probabilities of every head, (n, classes, heads): heads last, because sums over long rows are fast."
     logits = (inputs @ parameters).reshape(len(inputs), n_classes, -1)
@@ -452,7 +475,7 @@ class _Standard:
         each[:-1] *= self.inverse
         return gradient
 
-# %% ../nbs/library/train.ipynb #42d9d402
+# %% ../nbs/library/train.ipynb #a4297273
 def _epoch(
     inputs,
     target,
@@ -472,7 +495,7 @@ def _epoch(
         gradient *= weight[:, None]
         adam.step(standard.back(inputs[rows].T @ gradient.reshape(len(rows), -1)))
 
-
+# %% ../nbs/library/train.ipynb #ae5bd2d9
 def _rows_of(splits: Sequence[Split], n: int, part: str) -> np.ndarray:
     "1 where an image belongs to that part of a split, (n, splits) float32."
     member = np.zeros((n, len(splits)), np.float32)
@@ -480,46 +503,13 @@ def _rows_of(splits: Sequence[Split], n: int, part: str) -> np.ndarray:
         member[getattr(split, part), column] = 1
     return member
 
-# %% ../nbs/library/train.ipynb #ad2ea075
-def cross_validate(
-    inputs: np.ndarray,  # (n, features) float32
-    labels: Sequence[np.ndarray],  # (n,) integers: the true ones, or one array for each permutation
-    splits: Sequence[Sequence[Split]],  # for each of `labels`, from folds_by_subject or leaky_folds_by_image
-    n_classes: int,
-    epochs: int = 50,
-    batch_size: int = 32,
-    learning_rate: float = 1e-3,  # of Adam
-    seed: int = 0,
-) -> np.ndarray:  # (labelings, repeats, n, classes): each image as a test image, once a repeat
-    "Out-of-fold probabilities of softmax heads: one head for each labeling and each of its splits."
-    n, flat = len(inputs), [split for folds in splits for split in folds]
-    target = np.repeat(np.asarray(labels), [len(folds) for folds in splits], axis=0).T  # (n, heads)
-    parts = (_rows_of(flat, n, "train"), _rows_of(flat, n, "validation"))
-    options = {
-        "n_classes": n_classes,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "seed": seed,
-    }
-    inputs = np.concatenate([inputs, np.ones((n, 1), np.float32)], axis=1)  # the last weight is the bias
-    blocks = np.array_split(np.arange(len(flat)), min(len(flat), os.cpu_count() or 1, 8))
-    with (
-        threadpool_limits(1, "blas"),  # each thread below multiplies on its own core
-        ThreadPoolExecutor(len(blocks)) as threads,
-        tqdm(total=epochs * len(blocks), desc=f"{len(flat)} heads, {flat[0].name}", leave=False) as bar,
-    ):
-        train = [
-            threads.submit(_train_heads, heads, inputs, target, *parts, bar=bar, **options)
-            for heads in blocks
-        ]
-        best = np.concatenate([block.result() for block in train], axis=-1)
-    ends = np.cumsum([len(folds) for folds in splits])[:-1]
-    return np.stack(
-        [_out_of_fold(part, folds) for part, folds in zip(np.split(best, ends, axis=-1), splits, strict=True)]
-    )
+# %% ../nbs/library/train.ipynb #f081b09c
+def _validation_loss(probabilities: np.ndarray, target: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    "Mean cross-entropy of each head over the rows of its validation part, (heads,)."
+    chosen = np.take_along_axis(probabilities, np.maximum(target, 0)[:, None], axis=1)[:, 0]
+    return -(np.log(np.maximum(chosen, 1e-7)) * valid).sum(axis=0) / valid.sum(axis=0)
 
-# %% ../nbs/library/train.ipynb #a3994aa3
+# %% ../nbs/library/train.ipynb #ed29df98
 def _train_heads(
     heads, inputs, target, train, valid, n_classes, epochs, batch_size, learning_rate, seed, bar
 ) -> np.ndarray:
@@ -543,13 +533,22 @@ def _train_heads(
         bar.update()
     return best
 
+# %% ../nbs/library/train.ipynb #ad2ea075
+def _train_blocks(splits: Sequence[Split], *arrays: np.ndarray, epochs: int, **options) -> np.ndarray:
+    "`_train_heads` for one head of each split, in threads; their best probabilities, (n, classes, heads)."
+    blocks = np.array_split(np.arange(len(splits)), min(len(splits), os.cpu_count() or 1, 8))
+    with (
+        threadpool_limits(1, "blas"),  # each thread below multiplies on its own core
+        ThreadPoolExecutor(len(blocks)) as threads,
+        tqdm(total=epochs * len(blocks), desc=f"{len(splits)} heads, {splits[0].name}", leave=False) as bar,
+    ):
+        train = [
+            threads.submit(_train_heads, heads, *arrays, epochs=epochs, bar=bar, **options)
+            for heads in blocks
+        ]
+        return np.concatenate([block.result() for block in train], axis=-1)
 
-def _validation_loss(probabilities: np.ndarray, target: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    "Mean cross-entropy of each head over the rows of its validation part, (heads,)."
-    chosen = np.take_along_axis(probabilities, np.maximum(target, 0)[:, None], axis=1)[:, 0]
-    return -(np.log(np.maximum(chosen, 1e-7)) * valid).sum(axis=0) / valid.sum(axis=0)
-
-
+# %% ../nbs/library/train.ipynb #a3994aa3
 def _out_of_fold(probabilities: np.ndarray, folds: Sequence[Split]) -> np.ndarray:
     "From (n, classes, splits) the predictions for the test rows of each split: (repeats, n, classes)."
     seeds = sorted({split.seed for split in folds})
@@ -557,3 +556,26 @@ def _out_of_fold(probabilities: np.ndarray, folds: Sequence[Split]) -> np.ndarra
     for i, split in enumerate(folds):
         collected[seeds.index(split.seed), split.test] = probabilities[split.test, :, i]
     return collected
+
+# %% ../nbs/library/train.ipynb #f0b96f43
+def cross_validate(
+    inputs: np.ndarray,  # (n, features) float32
+    labels: Sequence[np.ndarray],  # (n,) integers: the true ones, or one array for each permutation
+    splits: Sequence[Sequence[Split]],  # for each of `labels`, from folds_by_subject or leaky_folds_by_image
+    n_classes: int,
+    epochs: int = 50,
+    batch_size: int = 32,
+    learning_rate: float = 1e-3,  # of Adam
+    seed: int = 0,
+) -> np.ndarray:  # (labelings, repeats, n, classes): each image as a test image, once a repeat
+    "Out-of-fold probabilities of softmax heads: one head for each labeling and each of its splits."
+    n, flat = len(inputs), [split for folds in splits for split in folds]
+    target = np.repeat(np.asarray(labels), [len(folds) for folds in splits], axis=0).T  # (n, heads)
+    parts = (_rows_of(flat, n, "train"), _rows_of(flat, n, "validation"))
+    inputs = np.concatenate([inputs, np.ones((n, 1), np.float32)], axis=1)  # the last weight is the bias
+    options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
+    best = _train_blocks(flat, inputs, target, *parts, n_classes=n_classes, **options)
+    ends = np.cumsum([len(folds) for folds in splits])[:-1]
+    return np.stack(
+        [_out_of_fold(part, folds) for part, folds in zip(np.split(best, ends, axis=-1), splits, strict=True)]
+    )

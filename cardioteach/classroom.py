@@ -25,13 +25,14 @@ import pandas as pd
 import cardioteach
 from .cohort import InputError
 
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
-
 # %% auto #0
 __all__ = ['QUIZZES', 'COLOURS', 'STYLE', 'KERNEL', 'MARKER', 'read_quiz', 'quiz_problems', 'quiz', 'read_notebook', 'release',
            'release_path', 'release_text', 'write_releases', 'grade_id', 'graded_cells', 'repair', 'grade', 'fill_in',
            'wrong_answers', 'leaks', 'prove']
+
+# %% ../nbs/library/classroom.ipynb #a65ec45f
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 # %% ../nbs/library/classroom.ipynb #20962080
 QUIZZES = Path(cardioteach.__file__).parent / "quizzes"

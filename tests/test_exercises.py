@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell
 
 from cardioteach import classroom
 from cardioteach.classroom import fill_in, graded_cells, read_notebook, release, release_path
+from cardioteach.cli import main
 
 EXERCISES = ROOT / "exercises"
 NAMES = sorted(path.stem for path in EXERCISES.glob("source/*/*.ipynb"))
@@ -146,6 +147,18 @@ def test_what_grading_leaves_is_ignored_by_git():
     if done.returncode == 128:
         pytest.skip("not a git clone")
     assert done.stdout.split() == files
+
+
+def test_wrong_arguments_are_one_line_each(tmp_path, capsys):
+    notebook = str(source_path(NAMES[0]))
+    for arguments in (
+        ["no/such.ipynb", str(tmp_path)],
+        [notebook, str(tmp_path)],
+        [notebook, "no/such/folder"],
+    ):
+        assert main(["grade", *arguments, "--out", str(tmp_path / "grades.csv")]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (tmp_path / "grades.csv").exists()
 
 
 # Slow: gradings, about 6 s each

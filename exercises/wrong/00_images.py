@@ -30,6 +30,7 @@ task = {
     "f": "detection",
 }
 
+
 # %% 00-people
 def shared(table, train, test):
     "Trusts names: the same image under another name goes unseen."

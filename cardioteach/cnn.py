@@ -25,7 +25,7 @@ def _whole(name: str, value: Any, least: int = 1) -> int:
         raise InputError(name, repr(value), f"a whole number, {least} or more", remedy)
     return int(value)
 
-
+# %% ../nbs/lessons/01_convolution.ipynb #9b36a19b
 def dense_parameters(
     inputs: int,  # numbers that go in
     outputs: int,  # numbers that come out

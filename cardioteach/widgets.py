@@ -224,9 +224,9 @@ def interact_figure(
     def show(change=None):
         try:
             picture.value = _figure_png(drawn)
-            sentence.value = _said(escape(picture.tooltip))
+            sentence.value, picture.layout.visibility = _said(escape(picture.tooltip)), "visible"
         except InputError as error:
-            sentence.value = _said(escape(str(error)))
+            sentence.value, picture.layout.visibility = _said(escape(str(error))), "hidden"
 
     for control in controls.values():
         control.observe(show, "value")

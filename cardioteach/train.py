@@ -7,10 +7,12 @@ Docs: https://cardioteach.github.io/cardioteach/library/train.html.md"""
 # %% ../nbs/library/train.ipynb #67c38f16
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -228,7 +230,7 @@ def curves_figure(history: pd.DataFrame, title: str = ""):
     "Loss and accuracy of train and validation part over the epochs; the epoch kept is marked."
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(8, 2.8))
+    figure, axes = plt.subplots(1, 2, figsize=(8.4, 2.8), layout="constrained")
     for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
         axis.plot(history.epoch, history[name], color="#0072B2", label="train")
         if f"val_{name}" in history:
@@ -239,9 +241,8 @@ def curves_figure(history: pd.DataFrame, title: str = ""):
         axis.set(xlabel="epoch", ylabel=name)
         axis.spines[["top", "right"]].set_visible(False)
     axes[1].set_ylim(0, 1.02)
-    axes[0].legend(frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     figure.suptitle(title)
-    figure.tight_layout()
     return figure
 
 # %% ../nbs/library/train.ipynb #be625dd6
@@ -322,6 +323,12 @@ def _network(base: keras.Model) -> dict:
     return {"name": base.name, "weights": weights_hash(base), "size": base.input_shape[1]}
 
 # %% ../nbs/library/train.ipynb #2459df8f
+def _architecture(model: keras.Model) -> str:
+    "A hash of the layers and their options; the numbers that Keras gives to repeated names do not count."
+    layers = re.sub(r'_\d+(?=")', "", model.to_json())
+    return hashlib.sha256(layers.encode()).hexdigest()[:16]
+
+# %% ../nbs/library/train.ipynb #24eb1dd7
 def _settings(
     cohort: Cohort, split: Split, model: keras.Model, base: keras.Model | None, inputs, options: dict
 ) -> dict:
@@ -338,7 +345,11 @@ def _settings(
         "split": {"unit": split.unit, "seed": split.seed} | {part: len(of) for part, of in rows.items()},
         "rows": array_hash(rows.values()),
         "backbone": None if base is None else _network(base),
-        "model": {"parameters": model.count_params(), "start": weights_hash(model)},
+        "model": {
+            "parameters": model.count_params(),
+            "layers": _architecture(model),
+            "start": weights_hash(model),
+        },
         **options,
     }
 
@@ -399,6 +410,10 @@ def fit(
 def read_run(folder: str | Path, cohort: Cohort) -> Run:
     "A finished run, read back from its folder."
     folder = Path(folder)
+    if not (folder / "metrics.json").exists():
+        raise InputError(
+            folder, "no finished run", "metrics.json", "Name another folder, or let the run finish."
+        )
     test = pd.read_csv(folder / "predictions.csv").query("part == 'test'")
     probabilities = test[[f"p_{name}" for name in cohort.classes]].to_numpy()
     truth = test.truth.map(list(cohort.classes).index).to_numpy()

@@ -168,6 +168,13 @@ def test_has_title_and_subtitle(notebook):
     assert re.match(r"(?s)(---\n.*?\n---\n+)?# \S[^\n]*\n\n> \S", first), f"starts with {first[:80]!r}"
 
 
+@each
+def test_controls_work_by_keyboard(notebook):
+    "JupyterLab takes the arrow keys away from drop-down lists and goes to the next cell: sliders and buttons keep them."
+    used = [cell.source for cell in cells_of(notebook) if re.search(r"\b(Dropdown|Select)\(", cell.source)]
+    assert not used, f"use SelectionSlider or ToggleButtons in\n{used[0][:300]}"
+
+
 @pytest.mark.parametrize("notebook", LIBRARY, ids=name)
 def test_exports_one_module(notebook):
     targets = [found for cell in cells_of(notebook) if (found := directive(cell, "default_exp"))]

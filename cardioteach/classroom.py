@@ -26,9 +26,9 @@ import cardioteach
 from .cohort import InputError
 
 # %% auto #0
-__all__ = ['QUIZZES', 'COLOURS', 'STYLE', 'KERNEL', 'MARKER', 'read_quiz', 'quiz_problems', 'quiz', 'read_notebook', 'release',
-           'release_path', 'release_text', 'write_releases', 'grade_id', 'graded_cells', 'repair', 'grade', 'fill_in',
-           'wrong_answers', 'leaks', 'prove']
+__all__ = ['QUIZZES', 'COLOURS', 'STYLE', 'KEYBOARD', 'KERNEL', 'MARKER', 'read_quiz', 'quiz_problems', 'quiz', 'read_notebook',
+           'release', 'release_path', 'release_text', 'write_releases', 'grade_id', 'graded_cells', 'repair', 'grade',
+           'fill_in', 'wrong_answers', 'leaks', 'prove']
 
 # %% ../nbs/library/classroom.ipynb #a65ec45f
 if TYPE_CHECKING:
@@ -83,6 +83,10 @@ COLOURS = {
 STYLE = """<style>.MCButton:focus-within {outline: 3px solid #E69F00; outline-offset: 2px}
 .Quiz .Feedback {background: white; padding: 6px; font-size: 13pt} .Quiz .Feedback:empty {padding: 0}
 .Quiz, .Quiz .MCButton {font-size: 13pt; line-height: 1.3}</style>"""
+KEYBOARD = """<script>for (const wait of [0, 500, 2000, 5000]) setTimeout(() => {
+for (const answer of document.querySelectorAll(".Quiz input")) answer.setAttribute("data-lm-suppress-shortcuts", "true");
+for (const answer of document.querySelectorAll(".Quiz .Feedback")) answer.setAttribute("role", "status");
+}, wait)</script>"""
 
 
 def _quiz_text(questions: list[dict]) -> str:
@@ -94,7 +98,8 @@ def _quiz_text(questions: list[dict]) -> str:
     asked = items("1", [q["question"] + items("a", [a["answer"] for a in q["answers"]]) for q in questions])
     right = [next(i for i, a in enumerate(q["answers"]) if a["correct"]) for q in questions]
     key = ", ".join(f"{number} {'abcd'[i]}" for number, i in enumerate(right, 1))
-    return f"<details><summary>The questions as text</summary>{asked}<p>Right: {key}.</p></details>"
+    right_ones = f"<details><summary>The right answers</summary>{key}</details>"
+    return f"<details><summary>The questions as text</summary>{asked}{right_ones}</details>"
 
 # %% ../nbs/library/classroom.ipynb #ff58b2f9
 def quiz(
@@ -106,7 +111,7 @@ def quiz(
     from jupyterquiz import display_quiz
 
     questions = read_quiz(lesson)
-    display(HTML(STYLE + _quiz_text(questions)))
+    display(HTML(STYLE + KEYBOARD + _quiz_text(questions)))
     for answer in (answer for question in questions for answer in question["answers"]):
         answer["feedback"] = ("Right. " if answer["correct"] else "Not quite. ") + answer["feedback"]
     state = random.getstate()

@@ -7,6 +7,8 @@ import pytest
 from browser import NEEDED, lab, opened
 from lessons import NOTEBOOKS
 
+from cardioteach.classroom import read_quiz
+
 pytestmark = NEEDED
 
 
@@ -48,6 +50,9 @@ def move(page, widget):
 
 @pytest.mark.parametrize("lesson", ["00_images", "01_convolution", "02_training"])
 def test_widgets_move_and_the_quiz_answers(lesson, address):
+    from playwright.sync_api import expect
+
+    questions = read_quiz(lesson)
     with opened(address(f"{lesson}.ipynb")) as page:
         run_all(page)
         assert page.locator("[data-mime-type*=error]").count() == 0
@@ -55,10 +60,13 @@ def test_widgets_move_and_the_quiz_answers(lesson, address):
         assert widgets.count() >= 1
         for number in range(widgets.count()):
             move(page, widgets.nth(number))
-        answer = page.locator(".MCButton").first
-        answer.scroll_into_view_if_needed()
-        answer.locator("input").focus()
+        answers = page.locator(".Quiz .MCButton input")
+        answers.first.scroll_into_view_if_needed()
+        page.locator(".Quiz input[data-lm-suppress-shortcuts]").first.wait_for()
+        answers.first.focus()
         page.keyboard.press("Space")
-        page.locator(".Feedback", has_text="Right.").or_(
-            page.locator(".Feedback", has_text="Not quite.")
-        ).first.wait_for()
+        page.keyboard.press("ArrowDown")  # to the second answer of the first question
+        said = page.locator(".Quiz .Feedback[role=status]").first
+        chosen = questions[0]["answers"][1]
+        expect(said).to_contain_text("Right." if chosen["correct"] else "Not quite.")
+        expect(said).to_contain_text(chosen["feedback"][:30])

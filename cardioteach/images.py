@@ -160,7 +160,9 @@ def _dataset(path: Path) -> Any:
     except OSError as error:
         raise _cannot_open(path, error, "a DICOM file") from error
     except Exception as error:  # foreign bytes fail in many ways inside pydicom
-        raise InputError(path, f"no DICOM file ({error})", "a DICOM file", "Look at what it is.") from error
+        raise InputError(
+            path, f"no DICOM file ({type(error).__name__})", "a DICOM file", "Look at what it is."
+        ) from error
     if "PixelData" not in dataset:
         kind = f"a DICOM file of kind {dataset.get('Modality', '?')} without pixels"
         raise InputError(

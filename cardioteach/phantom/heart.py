@@ -1202,13 +1202,15 @@ def make(
     from tqdm.auto import tqdm
 
     settings = _settings(n, seed, size, mode)
+    cached = folder is None
     folder = Path(folder or _cached(settings))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             todo = _claim(folder, settings)
             if not todo:
-                print(f"{folder} already holds this phantom: {settings['n']} subjects, used as it is")
+                if not cached:
+                    print(f"{folder} already holds this phantom: {settings['n']} subjects, used as it is")
                 return folder
             work = (delayed(_make_patient)(folder, number, settings) for number in todo)
             done = Parallel(n_jobs=min(processes, len(todo)), return_as="generator_unordered")(work)

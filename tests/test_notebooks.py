@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import itertools
 import re
 import shutil
 import statistics
@@ -173,6 +174,22 @@ def test_controls_work_by_keyboard(notebook):
     "JupyterLab takes the arrow keys away from drop-down lists and goes to the next cell: sliders and buttons keep them."
     used = [cell.source for cell in cells_of(notebook) if re.search(r"\b(Dropdown|Select)\(", cell.source)]
     assert not used, f"use SelectionSlider or ToggleButtons in\n{used[0][:300]}"
+
+
+@pytest.mark.parametrize("notebook", [path for path in LESSONS if path.stem < "03"], ids=name)
+def test_a_picture_comes_before_keras(notebook):
+    "Nobody waits for TensorFlow before the first figure of a first lesson."
+    sources = itertools.takewhile(
+        lambda source: "#| label" not in source, (cell.source for cell in cells_of(notebook))
+    )
+    imports = [
+        source
+        for source in sources
+        if re.search(r"(?m)^(import|from) ", source) and "eval: false" not in source
+    ]
+    code = "\n".join([*imports, "import sys", "print({'keras', 'tensorflow'} & sys.modules.keys())"])
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert imports and done.stdout.splitlines()[-1:] == ["set()"], done.stdout + done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("notebook", LIBRARY, ids=name)

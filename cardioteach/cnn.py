@@ -17,13 +17,65 @@ from .cohort import InputError
 # %% auto #0
 __all__ = ['dense_parameters', 'convolution_parameters', 'output_size', 'convolve', 'pool', 'receptive_field']
 
-# %% ../nbs/lessons/01_convolution.ipynb #f9abdda6
+# %% ../nbs/lessons/01_convolution.ipynb #696598d9
 def _whole(name: str, value: Any, least: int = 1) -> int:
     "`value` as an int; refuses what is no whole number, or too small."
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         remedy = "Write it without a decimal point." if isinstance(value, float) else "Take another number."
         raise InputError(name, repr(value), f"a whole number, {least} or more", remedy)
     return int(value)
+
+
+def _check_padding(padding: str):
+    "Refuse what is neither of the two."
+    if not isinstance(padding, str) or padding not in ("valid", "same"):
+        remedy = 'Write padding="valid" (the kernel stays inside) or padding="same" (zeros around the image).'
+        raise InputError("padding", repr(padding), "'valid' or 'same', in small letters", remedy)
+
+
+def _check_fit(name: str, side: int, size: int, remedy: str):
+    "Refuse a kernel or window that is larger than the image."
+    if side > size:
+        raise InputError(name, f"a side of {side} on {size} pixels", f"{size} at most", remedy)
+
+
+def _bias(bias: Any, filters: int) -> np.ndarray:
+    "The biases, one a filter; refuses another number of them."
+    bias = np.asarray(bias, dtype=float)
+    if bias.shape != (filters,):
+        remedy = "Give one number for each filter, or None."
+        raise InputError("bias", f"shape {bias.shape}", f"({filters},), one a filter", remedy)
+    return bias
+
+# %% ../nbs/lessons/01_convolution.ipynb #f3aa6f21
+def _image(image: Any) -> np.ndarray:
+    "The image as float numbers (rows, columns, channels); refuses others."
+    image = np.asarray(image)
+    if image.dtype.kind not in "biuf":
+        raise InputError("image", f"an array of type {image.dtype}", "numbers", "Convert it to float.")
+    if image.ndim != 3 or 0 in image.shape:
+        remedy = {
+            2: "Add a channel: image[..., np.newaxis].",
+            4: "Take one image of the batch: images[0].",
+        }.get(image.ndim, "Look at image.shape.")
+        raise InputError("image", f"shape {image.shape}", "(rows, columns, channels)", remedy)
+    return image.astype(float)
+
+
+def _kernels(kernels: Any, channels: int) -> np.ndarray:
+    "The kernels as float numbers (kernel rows, kernel columns, channels, filters); refuses others."
+    kernels = np.asarray(kernels)
+    if kernels.dtype.kind not in "biuf" or kernels.ndim != 4 or 0 in kernels.shape:
+        found = f"shape {kernels.shape}, {kernels.dtype}"
+        remedy = "One kernel for one channel: kernel[:, :, np.newaxis, np.newaxis]."
+        raise InputError(
+            "kernels", found, "(kernel rows, kernel columns, channels, filters), numbers", remedy
+        )
+    if kernels.shape[2] != channels:
+        found = f"an image of {channels} channels and kernels for {kernels.shape[2]}"
+        remedy = "Channels stand last in an image: if yours has them first, np.moveaxis(image, 0, -1)."
+        raise InputError("channels", found, "as many in both", remedy)
+    return kernels.astype(float)
 
 # %% ../nbs/lessons/01_convolution.ipynb #9b36a19b
 def dense_parameters(
@@ -47,13 +99,6 @@ def convolution_parameters(
     return (int(np.prod(sides)) * _whole("channels", channels) + 1) * _whole("filters", filters)
 
 # %% ../nbs/lessons/01_convolution.ipynb #10028877
-def _check_padding(padding: str):
-    "Refuse what is neither of the two."
-    if not isinstance(padding, str) or padding not in ("valid", "same"):
-        remedy = 'Write padding="valid" (the kernel stays inside) or padding="same" (zeros around the image).'
-        raise InputError("padding", repr(padding), "'valid' or 'same', in small letters", remedy)
-
-
 def output_size(
     size: int,  # rows, or columns, of the input
     kernel: int,  # side of the kernel, or of the pooling window
@@ -69,48 +114,12 @@ def output_size(
     return (size - kernel) // stride + 1
 
 
-def _check_fit(name: str, side: int, size: int, remedy: str):
-    "Refuse a kernel or window that is larger than the image."
-    if side > size:
-        raise InputError(name, f"a side of {side} on {size} pixels", f"{size} at most", remedy)
-
-# %% ../nbs/lessons/01_convolution.ipynb #27a8429b
 def _zeros_around(size: int, kernel: int, stride: int) -> tuple[int, int]:
     'Zeros before and after a row with padding="same", as Keras adds them.'
     needed = (output_size(size, kernel, stride, "same") - 1) * stride + kernel - size
-    return max(needed, 0) // 2, -(-max(needed, 0) // 2)
+    return max(needed, 0) // 2, -(-max(needed, 0) // 2)  # of an odd number, the last goes to the end
 
 # %% ../nbs/lessons/01_convolution.ipynb #d4312ff6
-def _image(image: Any) -> np.ndarray:
-    "The image as float numbers (rows, columns, channels); refuses others."
-    image = np.asarray(image)
-    if image.dtype.kind not in "biuf":
-        raise InputError("image", f"an array of type {image.dtype}", "numbers", "Convert it to float.")
-    if image.ndim != 3 or 0 in image.shape:
-        remedy = {
-            2: "Add a channel: image[..., np.newaxis].",
-            4: "Take one image of the batch: images[0].",
-        }.get(image.ndim, "Look at image.shape.")
-        raise InputError("image", f"shape {image.shape}", "(rows, columns, channels)", remedy)
-    return image.astype(float)
-
-# %% ../nbs/lessons/01_convolution.ipynb #b486ed72
-def _kernels(kernels: Any, channels: int) -> np.ndarray:
-    "The kernels as float numbers (kernel rows, kernel columns, channels, filters); refuses others."
-    kernels = np.asarray(kernels)
-    if kernels.dtype.kind not in "biuf" or kernels.ndim != 4 or 0 in kernels.shape:
-        found = f"shape {kernels.shape}, {kernels.dtype}"
-        remedy = "One kernel for one channel: kernel[:, :, np.newaxis, np.newaxis]."
-        raise InputError(
-            "kernels", found, "(kernel rows, kernel columns, channels, filters), numbers", remedy
-        )
-    if kernels.shape[2] != channels:
-        found = f"an image of {channels} channels and kernels for {kernels.shape[2]}"
-        remedy = "Channels stand last in an image: if yours has them first, np.moveaxis(image, 0, -1)."
-        raise InputError("channels", found, "as many in both", remedy)
-    return kernels.astype(float)
-
-# %% ../nbs/lessons/01_convolution.ipynb #0f17e1cc
 def convolve(
     image: np.ndarray,  # (rows, columns, channels), numbers
     kernels: np.ndarray,  # (kernel rows, kernel columns, channels, filters), as Keras has them
@@ -129,17 +138,9 @@ def convolve(
     places = np.lib.stride_tricks.sliding_window_view(image, kernels.shape[:2], axis=(0, 1))[
         ::stride, ::stride
     ]
+    # places: (rows, columns, channels, kernel rows, kernel columns); the last three are summed over
     maps = np.tensordot(places, kernels, axes=([3, 4, 2], [0, 1, 2]))
     return maps if bias is None else maps + _bias(bias, kernels.shape[3])
-
-
-def _bias(bias: Any, filters: int) -> np.ndarray:
-    "The biases, one a filter; refuses another number of them."
-    bias = np.asarray(bias, dtype=float)
-    if bias.shape != (filters,):
-        remedy = "Give one number for each filter, or None."
-        raise InputError("bias", f"shape {bias.shape}", f"({filters},), one a filter", remedy)
-    return bias
 
 # %% ../nbs/lessons/01_convolution.ipynb #9874f58f
 def pool(

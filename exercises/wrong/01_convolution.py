@@ -1,4 +1,4 @@
-# score: 18 of 27
+# score: 19 of 28
 # %% 01-count
 def count_parameters(size, layers):
     "Rounds up: a window that sticks out counts."
@@ -13,6 +13,9 @@ def count_parameters(size, layers):
             total += (size * size * channels + 1) * number
             size, channels = 1, number
     return total
+
+
+more_parameters = "text"
 
 
 # %% 01-correlate

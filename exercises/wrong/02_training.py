@@ -1,4 +1,4 @@
-# score: 14 of 31
+# score: 8 of 31
 # %% 02-loss
 def loss_from_scores(scores, truth):
     "Takes the formula as it stands."

@@ -22,7 +22,7 @@ def stored_figure(label: str) -> Image.Image:
 
 
 def main():
-    hearts, study = stored_figure("fig-beat"), stored_figure("fig-study")
+    hearts, study = stored_figure("fig-groups"), stored_figure("fig-study")
     hearts = hearts.resize((study.width, round(hearts.height * study.width / hearts.width)))
     page = Image.new("RGB", (study.width, hearts.height + study.height), "white")
     page.paste(hearts, (0, 0))

@@ -8,12 +8,12 @@ Docs: https://cardioteach.github.io/cardioteach/library/phantom_chest.html.md"""
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from .folder import fill
 from scipy import ndimage
 from scipy.interpolate import PchipInterpolator
 
@@ -1076,20 +1076,10 @@ def make(
     spacing_mm: tuple = SPACING_MM,  # of the CT's slices, rows and columns
 ) -> Path:  # the folder
     "Write a CT series and a chest X-ray in DICOM for each of `n` subjects."
-    from filelock import FileLock
-
     settings = _settings(n, seed, spacing_mm)
-    folder = Path(folder or _cached(settings))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
-            for number in _claim(folder, settings):
-                _make_subject(folder, number, settings)
-    except OSError as error:
-        raise InputError(
-            folder, str(error), "a folder with room to write in", "Choose another folder."
-        ) from error
-    return folder
+    spacing = "x".join(f"{s:g}" for s in settings["spacing_mm"])
+    name = "{phantom}-{n}-{seed}-{0}-v{version}".format(spacing, **settings)
+    return fill(folder, name, settings, NOTICE, "subject", _make_subject)
 
 # %% ../../nbs/library/phantom_chest.ipynb #4744b40b
 def _settings(n: int, seed: int, spacing_mm: tuple) -> dict:
@@ -1105,31 +1095,7 @@ def _settings(n: int, seed: int, spacing_mm: tuple) -> dict:
     spacing = [float(s) for s in spacing_mm]
     return {"phantom": "chest", "version": PHANTOM_VERSION, "n": n, "seed": seed, "spacing_mm": spacing}
 
-
-def _cached(settings: dict) -> Path:
-    "Where the cache keeps a phantom with these settings."
-    from cardioteach.download import cache_folder
-
-    spacing = "x".join(f"{s:g}" for s in settings["spacing_mm"])
-    return cache_folder() / "phantom" / "{phantom}-{n}-{seed}-{0}-v{version}".format(spacing, **settings)
-
 # %% ../../nbs/library/phantom_chest.ipynb #16d4207f
-def _claim(folder: Path, settings: dict) -> list:
-    "Take a new or an unfinished folder for this phantom; the numbers of the subjects still to make."
-    notes = folder / "phantom.json"
-    if notes.exists():
-        if json.loads(notes.read_text()) != settings:
-            raise InputError(folder, "another phantom", f"{settings}", "Choose another folder, or delete it.")
-    elif any(path.name != ".lock" for path in folder.iterdir()):
-        raise InputError(folder, "files that are no phantom", "an empty folder", "Choose another folder.")
-    else:
-        (folder / "SYNTHETIC.txt").write_text(NOTICE)
-        notes.write_text(json.dumps(settings, indent=1) + "\n")
-    for stale in folder.glob(".subject*-*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    return [i for i in range(1, settings["n"] + 1) if not (folder / f"subject{i:03d}").exists()]
-
-
 def _make_subject(folder: Path, number: int, settings: dict):
     "Draw and write subject `number` (from 1); its folder appears when it is complete."
     seed, spacing = 1000 * settings["seed"] + number - 1, tuple(settings["spacing_mm"])

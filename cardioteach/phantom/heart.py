@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from .folder import fill
 
 from ..cohort import InputError
 from cardioteach.heart import (
@@ -1197,37 +1198,9 @@ def make(
     processes: int = 2,
 ) -> Path:  # the folder
     "Write a phantom set in ACDC's layout."
-    from filelock import FileLock
-    from joblib import Parallel, delayed
-    from tqdm.auto import tqdm
-
     settings = _settings(n, seed, size, mode)
-    cached = folder is None
-    folder = Path(folder or _cached(settings))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
-            todo = _claim(folder, settings)
-            if not todo:
-                if not cached:
-                    print(f"{folder} already holds this phantom: {settings['n']} subjects, used as it is")
-                return folder
-            work = (delayed(_make_patient)(folder, number, settings) for number in todo)
-            done = Parallel(n_jobs=min(processes, len(todo)), return_as="generator_unordered")(work)
-            for _ in tqdm(done, total=len(todo), desc=f"phantom hearts ({size})", unit="subject"):
-                pass
-    except OSError as error:
-        raise InputError(
-            folder, str(error), "a folder with room to write in", "Choose another folder."
-        ) from error
-    return folder
-
-
-def _cached(settings: dict) -> Path:
-    "Where the cache keeps a phantom with these settings."
-    from cardioteach.download import cache_folder
-
-    return cache_folder() / "phantom" / "{phantom}-{size}-{mode}-{n}-{seed}-v{version}".format(**settings)
+    name = "{phantom}-{size}-{mode}-{n}-{seed}-v{version}".format(**settings)
+    return fill(folder, name, settings, NOTICE, "patient", _make_patient, processes)
 
 # %% ../../nbs/library/phantom_heart.ipynb #4e9ceb87
 def _settings(n: int | None, seed: int, size: str, mode: str) -> dict:
@@ -1243,25 +1216,6 @@ def _settings(n: int | None, seed: int, size: str, mode: str) -> dict:
     if seed < 0:
         raise InputError("seed", str(seed), "0 or more", "Take another seed.")
     return {"phantom": "heart", "version": PHANTOM_VERSION, "n": n, "seed": seed, "size": size, "mode": mode}
-
-# %% ../../nbs/library/phantom_heart.ipynb #06cb7d32
-def _claim(folder: Path, settings: dict) -> list[int]:
-    "Take the folder for this phantom, or refuse; returns the numbers of the patients still to be made."
-    notes = folder / "phantom.json"
-    if notes.exists():
-        found = json.loads(notes.read_text())
-        if found != settings:
-            raise InputError(
-                folder, f"another phantom, {found}", f"{settings}", "Choose another folder, or delete it."
-            )
-    elif any(path.name != ".lock" for path in folder.iterdir()):
-        raise InputError(folder, "files that are no phantom", "an empty folder", "Choose another folder.")
-    else:
-        (folder / "SYNTHETIC.txt").write_text(NOTICE)
-        notes.write_text(json.dumps(settings, indent=1) + "\n")
-    for stale in folder.glob(".patient*-*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    return [i for i in range(1, settings["n"] + 1) if not (folder / f"patient{i:03d}").exists()]
 
 # %% ../../nbs/library/phantom_heart.ipynb #29770b1b
 def _make_patient(folder: Path, number: int, settings: dict):

@@ -18,7 +18,7 @@ import tempfile
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pandas as pd
 
@@ -26,13 +26,12 @@ import cardioteach
 from .cohort import InputError
 
 # %% auto #0
-__all__ = ['QUIZZES', 'COLOURS', 'STYLE', 'KEYBOARD', 'KERNEL', 'MARKER', 'read_quiz', 'quiz_problems', 'quiz', 'read_notebook',
-           'release', 'release_path', 'release_text', 'write_releases', 'grade_id', 'graded_cells', 'repair', 'grade',
-           'fill_in', 'wrong_answers', 'leaks', 'prove']
+__all__ = ['NotebookNode', 'QUIZZES', 'COLOURS', 'STYLE', 'KEYBOARD', 'KERNEL', 'MARKER', 'read_quiz', 'quiz_problems', 'quiz',
+           'read_notebook', 'release', 'release_path', 'release_text', 'write_releases', 'grade_id', 'graded_cells',
+           'repair', 'grade', 'fill_in', 'wrong_answers', 'leaks', 'prove']
 
 # %% ../nbs/library/classroom.ipynb #a65ec45f
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
+NotebookNode = Any  # of nbformat, which is imported late
 
 # %% ../nbs/library/classroom.ipynb #20962080
 QUIZZES = Path(cardioteach.__file__).parent / "quizzes"

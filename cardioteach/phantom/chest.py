@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from .folder import fill
 from scipy import ndimage
 from scipy.interpolate import PchipInterpolator
 
 from ..cohort import InputError
+from .folder import fill
 
 # %% auto #0
 __all__ = ['PHANTOM_VERSION', 'TOP_MM', 'HEIGHT_MM', 'FRONT_MM', 'DEPTH_MM', 'WIDTH_MM', 'SPACING_MM', 'NOISE', 'ANGLES',

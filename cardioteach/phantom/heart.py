@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from .folder import fill
 
 from ..cohort import InputError
 from cardioteach.heart import (
@@ -28,6 +27,7 @@ from cardioteach.heart import (
     indices,
     meets_criteria,
 )
+from .folder import fill
 
 # %% auto #0
 __all__ = ['PHANTOM_VERSION', 'QUANTITIES', 'GROUP_VALUES', 'ANGLES', 'LEVELS', 'SIZES', 'MATRICES', 'SPACINGS_MM', 'FRAMES',

@@ -44,7 +44,7 @@ from cardioteach.split import (
 from .train import Run, cross_validate, curves_figure, fit, read_run, run_folder
 
 # %% auto #0
-__all__ = ['PROTOCOL', 'PAPER_TABLE', 'PAPER', 'PAPER_ACCURACY', 'PAPER_PARTS', 'REAL', 'fold_count', 'out_of_fold',
+__all__ = ['PROTOCOL', 'PAPER_TABLE', 'PAPER', 'PAPER_ACCURACY', 'PAPER_PARTS', 'MEASURED', 'fold_count', 'out_of_fold',
            'study_table', 'nearest_neighbour_results', 'ladder_figure', 'head_results', 'blank_hearts',
            'protocol_results', 'study', 'study_figure', 'recovered_hits', 'paper_verdicts', 'labelled', 'describe',
            'experiment']
@@ -364,7 +364,7 @@ def paper_verdicts() -> list[Verdict]:
     ]
 
 # %% ../nbs/lessons/06_acdc.ipynb #42a007ec
-REAL = Path(cardioteach.__file__).parent / "results" / "acdc_mobilenet.json"
+MEASURED = Path(cardioteach.__file__).parent / "results" / "acdc_mobilenet.json"
 
 
 def labelled(file: Path) -> str:

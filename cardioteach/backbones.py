@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import warnings
-from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -28,8 +28,8 @@ from .cohort import InputError
 from .download import cache_folder
 
 # %% auto #0
-__all__ = ['BACKBONES', 'BUNDLED', 'FEATURES_VERSION', 'Recipe', 'has_gpu', 'precision', 'backbone', 'array_hash', 'weights_hash',
-           'features', 'variance_with_floor', 'head', 'join']
+__all__ = ['SCALINGS', 'BACKBONES', 'BUNDLED', 'FEATURES_VERSION', 'Recipe', 'has_gpu', 'precision', 'backbone', 'array_hash',
+           'weights_hash', 'layers_hash', 'features', 'variance_with_floor', 'head', 'join']
 
 # %% ../nbs/library/backbones.ipynb #quiet0
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its hints on compiling concern no reader
@@ -59,21 +59,26 @@ def _tiny(size: int) -> keras.Model:
     return keras.Model(image, layers.GlobalAveragePooling2D()(x), name="tiny")
 
 # %% ../nbs/library/backbones.ipynb #f3e4ea9d
-class Recipe(NamedTuple):
-    "How to build one network of the registry."
+def _raw(pixels):
+    return layers.Rescaling(1.0, dtype="float32")(pixels)
 
-    base: Callable  # (size) -> the network without its top, weights random
-    scaling: Callable  # layers, applied to a tensor: what brings pixels 0..255 into its range
-    channels: int  # of its input
-    size: int  # default height and width of its input, pixels
-    smallest: int  # smallest height and width it can take
-    imagenet: Callable | None  # (size) -> the same with ImageNet weights, downloaded by Keras
 
-# %% ../nbs/library/backbones.ipynb #34c9c087
 def _minus_one_to_one(pixels):
     return layers.Rescaling(1 / 127.5, offset=-1, dtype="float32")(pixels)
 
 
+def _less_means(pixels):
+    "Less the mean of ImageNet in blue, green and red; a grey image is the same in all three."
+    return layers.Normalization(mean=[103.939, 116.779, 123.68], variance=[1, 1, 1], dtype="float32")(pixels)
+
+
+def _by_means_and_spreads(pixels):
+    "Less the mean of ImageNet in red, green and blue, divided by its spread."
+    means, spreads = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]) * 255
+    normalise = layers.Normalization(mean=means.tolist(), variance=(spreads**2).tolist(), dtype="float32")
+    return normalise(pixels)
+
+# %% ../nbs/library/backbones.ipynb #34c9c087
 def _standardised(pixels):
     "Mean 0 and standard deviation 1 in each image; a constant image becomes 0."
     normalise = layers.LayerNormalization(
@@ -81,33 +86,52 @@ def _standardised(pixels):
     )
     return normalise(layers.Rescaling(1 / 255, dtype="float32")(pixels))
 
-# %% ../nbs/library/backbones.ipynb #2f4d9bd3
-def _application(name: str, weights: str | None, **options) -> Callable:
-    "A builder of a network of keras.applications, averaged over the plane."
-
-    def build(size: int) -> keras.Model:
-        application = getattr(keras.applications, name)
-        return application(
-            include_top=False, weights=weights, pooling="avg", input_shape=(size, size, 3), **options
-        )
-
-    return build
-
-
-def _keras_recipe(name: str, size: int, **options) -> Recipe:
-    "A network of keras.applications, once with random weights and once with those of ImageNet."
-    build, download = _application(name, None, **options), _application(name, "imagenet", **options)
-    return Recipe(build, _minus_one_to_one, 3, size, 32, download)
-
-# %% ../nbs/library/backbones.ipynb #3c404a72
-BACKBONES = {
-    "tiny": Recipe(_tiny, _standardised, 1, 128, 32, None),
-    "resnet50v2": _keras_recipe("ResNet50V2", 224),
-    "mobilenet": _keras_recipe("MobileNet", 224),
-    "mobilenet-0.75": _keras_recipe("MobileNet", 224, alpha=0.75),
-    "mobilenet-0.5": _keras_recipe("MobileNet", 224, alpha=0.5),
-    "mobilenet-0.25": _keras_recipe("MobileNet", 128, alpha=0.25),
+# %% ../nbs/library/backbones.ipynb #9f689f57
+SCALINGS = {
+    "raw": _raw,  # 0 to 255 as they are
+    "-1 to 1": _minus_one_to_one,
+    "caffe": _less_means,
+    "torch": _by_means_and_spreads,
+    "standardised": _standardised,
 }
+
+# %% ../nbs/library/backbones.ipynb #637c5ef0
+class Recipe(NamedTuple):
+    "How to build one network of the registry."
+
+    application: str | None  # its function in keras.applications; None for `tiny`
+    scaling: str  # key of SCALINGS: the range it was trained on
+    width: int  # features after the average over the plane
+    size: int = 224  # default height and width of its input, pixels
+    smallest: int = 32  # smallest height and width it can take
+    options: dict = {}  # of its function
+    only_size: bool = False  # whether its ImageNet weights come for the default size alone
+
+# %% ../nbs/library/backbones.ipynb #64be4c15
+BACKBONES = {
+    "tiny": Recipe(None, "standardised", 128, size=128),
+    "vgg16": Recipe("VGG16", "caffe", 512),
+    "resnet50": Recipe("ResNet50", "caffe", 2048),
+    "resnet50v2": Recipe("ResNet50V2", "-1 to 1", 2048),
+    "inceptionv3": Recipe("InceptionV3", "-1 to 1", 2048, 299, smallest=75),
+    "densenet121": Recipe("DenseNet121", "torch", 1024),
+    "xception": Recipe("Xception", "-1 to 1", 2048, 299, smallest=71),
+    "mobilenet": Recipe("MobileNet", "-1 to 1", 1024),
+    "mobilenet-0.75": Recipe("MobileNet", "-1 to 1", 768, options={"alpha": 0.75}),
+    "mobilenet-0.5": Recipe("MobileNet", "-1 to 1", 512, options={"alpha": 0.5}),
+    "mobilenet-0.25": Recipe("MobileNet", "-1 to 1", 256, size=128, options={"alpha": 0.25}),
+    "mobilenetv2": Recipe("MobileNetV2", "-1 to 1", 1280),
+    "nasnetmobile": Recipe("NASNetMobile", "-1 to 1", 1056, only_size=True),
+    "efficientnetb0": Recipe("EfficientNetB0", "raw", 1280),
+}
+
+# %% ../nbs/library/backbones.ipynb #2f4d9bd3
+def _network(recipe: Recipe, size: int, weights: str | None = None) -> keras.Model:
+    "The network of a recipe without its top, averaged over the plane; its weights random, or those of ImageNet."
+    if recipe.application is None:
+        return _tiny(size)
+    application, shape = getattr(keras.applications, recipe.application), (size, size, 3)
+    return application(include_top=False, weights=weights, pooling="avg", input_shape=shape, **recipe.options)
 
 # %% ../nbs/library/backbones.ipynb #12494180
 def _first_line(problem: Exception) -> str:
@@ -149,23 +173,21 @@ def _bundled(name: str) -> Path:
 # %% ../nbs/library/backbones.ipynb #18e2bf4a
 def _download(recipe: Recipe, name: str, size: int) -> keras.Model:
     "The network with ImageNet weights, or `InputError` when there are none or no network."
-    if recipe.imagenet is None:
-        raise InputError(
-            "weights",
-            f"'imagenet' for {name}",
-            "a network of Keras",
-            "Use --weights none, or another backbone.",
-        )
+    if recipe.application is None:
+        remedy = "Use --weights bundled, or another backbone."
+        raise InputError("weights", f"'imagenet' for {name}", "a network of Keras", remedy)
+    if recipe.only_size and size != recipe.size:
+        found, remedy = f"{size} pixels", "Load the images at that size, or take another backbone."
+        raise InputError("size", found, f"{recipe.size} for {name} with ImageNet weights", remedy)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MobileNet takes the 224 weights for other sizes, and says so
-            return recipe.imagenet(size)
+            return _network(recipe, size, "imagenet")
     except Exception as problem:
         found = f"the ImageNet weights of {name} could not be downloaded ({type(problem).__name__})"
         remedy = "Connect to the network once, or give a weights file with --weights FILE."
-        raise InputError(
-            "weights", found, "a network connection, or the weights in Keras' own cache", remedy
-        ) from problem
+        expected = "a network connection, or the weights in Keras' own cache"
+        raise InputError("weights", found, expected, remedy) from problem
 
 # %% ../nbs/library/backbones.ipynb #62172e0f
 @contextmanager
@@ -201,40 +223,59 @@ def _recipe(name: str, size: int | None) -> tuple[Recipe, int]:
     "The recipe of a network and the size of its images, or `InputError`."
     recipe = BACKBONES.get(str(name).lower())
     if recipe is None:
-        raise InputError(
-            "backbone", repr(name), f"one of {', '.join(BACKBONES)}", "Choose one of these names."
-        )
+        names = f"one of {', '.join(BACKBONES)}"
+        raise InputError("backbone", repr(name), names, "Choose one of these names.")
     size = size or recipe.size
     if size < recipe.smallest:
-        raise InputError(
-            "size", f"{size} pixels", f"{recipe.smallest} or more for {name}", "Load larger images."
-        )
+        expected = f"{recipe.smallest} or more for {name}"
+        raise InputError("size", f"{size} pixels", expected, "Load larger images.")
     return recipe, size
 
 # %% ../nbs/library/backbones.ipynb #2daf91a0
 def _with_weights(recipe: Recipe, name: str, weights: str | Path, size: int) -> keras.Model:
     "The network of a recipe, its weights random, bundled, downloaded or from a file."
-    base = _download(recipe, name, size) if weights == "imagenet" else recipe.base(size)
+    base = _download(recipe, name, size) if weights == "imagenet" else _network(recipe, size)
     if weights not in ("none", "imagenet"):
         _load_file(base, _bundled(str(name).lower()) if weights == "bundled" else Path(weights))
     return base
 
 # %% ../nbs/library/backbones.ipynb #3de90b6c
+def _scaled(image, recipe: Recipe, scaling: str | None):
+    "The input of the network itself: grey `uint8` in the range of `scaling`, with as many channels as it takes."
+    if scaling is not None and scaling not in SCALINGS:
+        raise InputError("scaling", repr(scaling), f"one of {', '.join(SCALINGS)}", "Choose one of these.")
+    x = layers.Rescaling(1.0, dtype="float32")(image)
+    if recipe.application is not None:
+        x = layers.Concatenate(dtype="float32")([x] * 3)
+    return SCALINGS[scaling or recipe.scaling](x)
+
+# %% ../nbs/library/backbones.ipynb #7727b92d
+def _pooled(base: keras.Model, pooling: str) -> keras.Model:
+    "The network with its maps averaged or laid out in a row."
+    if pooling == "average":
+        return base
+    if pooling != "flatten":
+        raise InputError("pooling", repr(pooling), "'average' or 'flatten'", "Choose one of the two.")
+    return keras.Model(base.input, layers.Flatten()(base.layers[-2].output), name=base.name)
+
+# %% ../nbs/library/backbones.ipynb #9572976e
 def backbone(
     name: str,  # a key of BACKBONES
-    weights: str | Path = "none",  # "none" (random), "bundled", "imagenet", or a weights file
+    weights: str | Path = "bundled",  # "none" (random), "bundled", "imagenet", or a weights file
     size: int | None = None,  # height and width of the images, pixels; None: the network's own
     seed: int = 0,  # of the random weights
+    pooling: str = "average",  # over the plane, or "flatten"
+    scaling: str | None = None,  # a key of SCALINGS; None: the range that the network was trained on
+    frozen: bool = True,  # False: for training from scratch
 ) -> keras.Model:  # (size, size, 1) uint8 -> (features,) float32
-    "A frozen network from grey `uint8` images to features, with its scaling inside; built-in layers only."
+    "A network from grey `uint8` images to features, with its scaling inside; built-in layers only."
     recipe, size = _recipe(name, size)
     with _seeded(seed), precision():
-        base = _with_weights(recipe, name, weights, size)
-        base.trainable = False
+        base = _pooled(_with_weights(recipe, name, weights, size), pooling)
+        base.trainable = not frozen
         image = keras.Input((size, size, 1), dtype="uint8", name="image")
-        x = recipe.scaling(image)
-        x = layers.Concatenate(dtype="float32")([x] * recipe.channels) if recipe.channels > 1 else x
-        features = layers.Activation("linear", dtype="float32", name="features")(base(x, training=False))
+        x = base(_scaled(image, recipe, scaling), training=False if frozen else None)
+        features = layers.Activation("linear", dtype="float32", name="features")(x)
         return keras.Model(image, features, name=str(name).lower())
 
 # %% ../nbs/library/backbones.ipynb #9d922fd0
@@ -255,6 +296,11 @@ def array_hash(arrays, text: str = "") -> str:
 def weights_hash(model: keras.Model) -> str:
     "A hash of all weights of a model: the same weights, the same hash, wherever they came from."
     return array_hash(model.get_weights())
+
+# %% ../nbs/library/backbones.ipynb #7eb173db
+def layers_hash(model: keras.Model) -> str:
+    "A hash of the layers and their options; the numbers that Keras gives to repeated names do not count."
+    return hashlib.sha256(re.sub(r'_\d+(?=")', "", model.to_json()).encode()).hexdigest()[:16]
 
 # %% ../nbs/library/backbones.ipynb #c96e3306
 def _compute(images: np.ndarray, model: keras.Model, batch_size: int) -> np.ndarray:
@@ -308,7 +354,8 @@ def _check_size(images: np.ndarray, model: keras.Model):
 
 def _entry_file(images: np.ndarray, model: keras.Model) -> Path:
     "Where the features of these images from this model are kept."
-    text = f"{model.name} {model.input_shape} {model.layers[-2].compute_dtype} {weights_hash(model)} {FEATURES_VERSION}"
+    precision = model.layers[-2].compute_dtype
+    text = f"{model.name} {model.input_shape} {precision} {weights_hash(model)} {layers_hash(model)} {FEATURES_VERSION}"
     return cache_folder() / "features" / f"{model.name}-{array_hash([images], text)}.npz"
 
 # %% ../nbs/library/backbones.ipynb #bddac449

@@ -7,12 +7,10 @@ Docs: https://cardioteach.github.io/cardioteach/library/train.html.md"""
 # %% ../nbs/library/train.ipynb #67c38f16
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import os
 import platform
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +26,15 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 import cardioteach
-from .backbones import array_hash, features, has_gpu, join, variance_with_floor, weights_hash
+from cardioteach.backbones import (
+    array_hash,
+    features,
+    has_gpu,
+    join,
+    layers_hash,
+    variance_with_floor,
+    weights_hash,
+)
 from .cohort import Cohort, InputError
 from cardioteach.evaluate import (
     Estimate,
@@ -57,12 +63,18 @@ def _seed_layers(model: keras.Model, seed: int, epoch: int):
         generator.state.assign(np.array([(seed * 1000 + number) % 2**31, epoch], generator.state.dtype))
 
 # %% ../nbs/library/train.ipynb #7cc5014b
+def _of_each_class(answers: np.ndarray) -> np.ndarray:
+    "Probabilities of all classes, (n, classes); a sigmoid answers for the second of two classes alone."
+    return np.concatenate([1 - answers, answers], axis=1) if answers.shape[1] == 1 else answers
+
+# %% ../nbs/library/train.ipynb #ed4821d4
 def _scores(
     model: keras.Model, inputs, labels: np.ndarray, rows: np.ndarray, batch_size: int
 ) -> tuple[float, float]:
     "Cross-entropy and accuracy on some rows."
     chunks = np.split(rows, range(batch_size, len(rows), batch_size))
-    probabilities = np.concatenate([np.asarray(model.predict_on_batch(inputs[chunk])) for chunk in chunks])
+    answers = np.concatenate([np.asarray(model.predict_on_batch(inputs[chunk])) for chunk in chunks])
+    probabilities = _of_each_class(answers)
     chosen = probabilities[np.arange(len(rows)), labels[rows]]
     right = probabilities.argmax(axis=1) == labels[rows]
     return float(-np.log(np.maximum(chosen, 1e-7)).mean()), float(right.mean())
@@ -200,7 +212,8 @@ def _train(
     "Train `model` in place up to its best weights; `file` keeps the state between epochs. The history."
     epochs, batch_size, seed = (settings[name] for name in ("epochs", "batch_size", "seed"))
     optimizer = keras.optimizers.Adam(settings["learning_rate"])
-    model.compile(optimizer, "sparse_categorical_crossentropy")
+    binary = model.output_shape[-1] == 1
+    model.compile(optimizer, "binary_crossentropy" if binary else "sparse_categorical_crossentropy")
     best, history = _take_up(file, model)
     with tqdm(
         total=epochs, initial=len(history), desc=f"epochs, {split.name}", unit="epoch", leave=False
@@ -320,15 +333,10 @@ class Run:
 # %% ../nbs/library/train.ipynb #d2aab495
 def _network(base: keras.Model) -> dict:
     "A backbone in the settings."
-    return {"name": base.name, "weights": weights_hash(base), "size": base.input_shape[1]}
+    of = {"name": base.name, "weights": weights_hash(base), "size": base.input_shape[1]}
+    return of | {"layers": layers_hash(base)}
 
 # %% ../nbs/library/train.ipynb #2459df8f
-def _architecture(model: keras.Model) -> str:
-    "A hash of the layers and their options; the numbers that Keras gives to repeated names do not count."
-    layers = re.sub(r'_\d+(?=")', "", model.to_json())
-    return hashlib.sha256(layers.encode()).hexdigest()[:16]
-
-# %% ../nbs/library/train.ipynb #24eb1dd7
 def _settings(
     cohort: Cohort, split: Split, model: keras.Model, base: keras.Model | None, inputs, options: dict
 ) -> dict:
@@ -347,7 +355,7 @@ def _settings(
         "backbone": None if base is None else _network(base),
         "model": {
             "parameters": model.count_params(),
-            "layers": _architecture(model),
+            "layers": layers_hash(model),
             "start": weights_hash(model),
         },
         **options,
@@ -368,12 +376,20 @@ def _finish(cohort, split, model, probabilities, folder: Path, settings: dict, h
 
 # %% ../nbs/library/train.ipynb #7c7f9dd8
 def _check_parts(split: Split):
-    "Raise `InputError` unless there is something to train and to test on."
+    "Raise `InputError` unless there is something to train on and something to test on."
     for part in ("train", "test"):
         if not len(getattr(split, part)):
             raise InputError(
                 "split", f"no images in its {part} part", "at least one", "Draw the split again."
             )
+
+# %% ../nbs/library/train.ipynb #1f80abcc
+def _check_answers(model: keras.Model, classes: tuple[str, ...]):
+    "Raise `InputError` unless the model answers for these classes."
+    n, answers = len(classes), model.output_shape[-1]
+    if answers != n and (answers, n) != (1, 2):
+        found, expected = f"{answers} output(s) for {n} classes", f"{n}{', or one sigmoid' if n == 2 else ''}"
+        raise InputError("model", found, expected, "Change its last layer.")
 
 # %% ../nbs/library/train.ipynb #444e9fdb
 def fit(
@@ -391,6 +407,7 @@ def fit(
     "Train on the train part, keep the epoch with the lowest validation loss, evaluate the test part. Resumes if killed."
     check_disjoint(cohort, split)
     _check_parts(split)
+    _check_answers(model, cohort.classes)
     if backbone is not None and vectors is None:
         vectors = features(cohort.images, backbone)
     inputs = cohort.images[..., None] if backbone is None else vectors
@@ -400,7 +417,7 @@ def fit(
         progress = folder / "progress"
         progress.mkdir(exist_ok=True)
         history = _train(model, inputs, cohort.labels, split, progress / "state.npz", settings)
-        probabilities = model.predict(inputs, batch_size=256, verbose=0)
+        probabilities = _of_each_class(model.predict(inputs, batch_size=256, verbose=0))
         joined = model if backbone is None else join(backbone, model)
         run = _finish(cohort, split, joined, probabilities, folder, settings, history)
         shutil.rmtree(progress)

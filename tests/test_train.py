@@ -92,7 +92,7 @@ def cohort():
 
 @pytest.fixture
 def base():
-    return backbone("tiny", size=32)
+    return backbone("tiny", "none", size=32)
 
 
 def test_the_best_epoch_is_the_one_with_the_lowest_validation_loss(cohort, base, tmp_path):
@@ -250,7 +250,7 @@ def counted(*arguments):
     return compute(*arguments)
 backbones._compute = counted
 images = np.random.default_rng(0).integers(0, 256, (40, 32, 32), dtype=np.uint8)
-print(backbones.features(images, backbones.backbone("tiny", size=32)).sum())
+print(backbones.features(images, backbones.backbone("tiny", "none", size=32)).sum())
 """
 
 
@@ -305,7 +305,7 @@ def test_other_images_or_weights_are_another_entry(cohort, base, tmp_path, monke
     changed = cohort.images.copy()
     changed[0, 0, 0] ^= 1
     features(changed, base)
-    features(cohort.images, backbone("tiny", size=32, seed=1))
+    features(cohort.images, backbone("tiny", "none", size=32, seed=1))
     assert len(list(tmp_path.rglob("*.npz"))) == 3
 
 
@@ -322,7 +322,7 @@ def test_no_network_for_imagenet_weights_is_one_clear_error(monkeypatch, tmp_pat
 def test_on_a_gpu_layers_are_half_precise_but_what_goes_in_and_out_is_not(monkeypatch):
     "No GPU is needed to see which precision the layers would have there."
     monkeypatch.setattr(backbones, "has_gpu", lambda: True)
-    net = backbone("mobilenet-0.25", size=64)
+    net = backbone("mobilenet-0.25", "none", size=64)
     kinds = {layer.name: layer.compute_dtype for layer in net._flatten_layers(include_self=False)}
     assert kinds["features"] == "float32" and kinds["conv1"] == "float16"
     assert {kind for name, kind in kinds.items() if "rescaling" in name or "concatenate" in name} == {

@@ -18,8 +18,8 @@ import numpy as np
 from .cohort import InputError
 
 # %% auto #0
-__all__ = ['AGAIN', 'Volume', 'read_nifti', 'grey_window', 'to_uint8', 'resize', 'Image', 'read_dicom', 'read_series',
-           'read_picture']
+__all__ = ['AGAIN', 'PICTURES', 'PIXEL_LIMIT', 'Volume', 'read_nifti', 'grey_window', 'to_uint8', 'resize', 'Image', 'read_dicom',
+           'read_series', 'read_picture']
 
 # %% ../nbs/library/images.ipynb #3dd340bc
 AGAIN = "Download this file again."
@@ -148,6 +148,8 @@ class Image(NamedTuple):
     spacing_mm: tuple[float, float] | None  # between rows and columns; None where the file does not say
     modality: str  # as DICOM names it: "MR", "CT", "DX" ...; "" where the file does not say
     window: tuple[float, float] | None  # grey values that become black and white, if the file has such advice
+    format: str = ""  # of a picture file: "PNG", "JPEG" ...
+    mode: str = ""  # of a picture file, as Pillow names it: "L" is grey, "RGB", "RGBA", "P" a palette ...
 
 # %% ../nbs/library/images.ipynb #11fb5c05
 def _dataset(path: Path) -> Any:
@@ -263,41 +265,83 @@ def _stack(folder: Path, slices: list[tuple], positions: np.ndarray) -> Volume:
     return Volume(np.stack([pixels for pixels, _ in slices]), (float(gaps.mean()), *map(float, spacing)))
 
 # %% ../nbs/library/images.ipynb #1021650c
-def read_picture(
-    path: str | Path,  # PNG, JPEG, TIFF ...
-) -> Image:
-    "Read a grey picture; colour is refused."
-    from PIL import Image as PillowImage
-
-    path = Path(path)
-    try:
-        with PillowImage.open(path) as picture:
-            palette = picture.mode in ("P", "PA", "1")
-            pixels = np.asarray(picture.convert("RGBA" if palette else picture.mode))
-    except PillowImage.DecompressionBombError as error:
-        raise InputError(
-            path, f"a picture too large to open ({error})", "a medical image", "Look at it."
-        ) from error
-    except PillowImage.UnidentifiedImageError as error:
-        raise InputError(path, "no picture", "a PNG, JPEG or TIFF file", "Look at what it is.") from error
-    except OSError as error:  # Pillow's own errors have no errno
-        if error.errno is not None:
-            raise _cannot_open(path, error, "a picture") from error
-        raise InputError(path, f"a truncated or corrupt picture ({error})", "a picture", AGAIN) from error
-    return Image(_grey(path, pixels), None, "", None)
+PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")  # formats that are opened at all
+PIXEL_LIMIT = 50_000_000  # of a picture: twice what the largest X-ray detectors have
 
 # %% ../nbs/library/images.ipynb #658bb406
+def _refuse_unfit(path: Path, columns: int, rows: int, frames: int):
+    "Raise `InputError` for a picture that is too large, or not one; asked before its pixels are decoded."
+    if columns * rows > PIXEL_LIMIT:
+        found = f"a picture of {columns:,} x {rows:,} pixels ({columns * rows / 1e6:,.0f} million)"
+        expected = f"at most {PIXEL_LIMIT // 10**6} million, as a medical image has"
+        raise InputError(path, found, expected, "Look at what it is, or make it smaller.")
+    if frames != 1:
+        found = f"{frames} frames: an animated or multi-page file"
+        raise InputError(path, found, "one picture", "Save the one you need as a file of its own.")
+
+# %% ../nbs/library/images.ipynb #01d2676d
+def _upright(picture: Any) -> np.ndarray:
+    "Pixels of an open Pillow picture: (rows, columns), or (rows, columns, 3) with red, green, blue."
+    from PIL import Image as PillowImage
+    from PIL import ImageOps
+
+    ImageOps.exif_transpose(picture, in_place=True)
+    if picture.mode[0] in "IF":  # 16 or 32 bits
+        return np.asarray(picture)
+    if picture.has_transparency_data:
+        black = PillowImage.new("RGBA", picture.size, (0, 0, 0, 255))
+        picture = PillowImage.alpha_composite(black, picture.convert("RGBA")).convert("RGB")
+    if picture.mode not in ("L", "RGB"):
+        picture = picture.convert("L" if picture.mode == "1" else "RGB")
+    return np.asarray(picture)
+
+# %% ../nbs/library/images.ipynb #adefcd16
 def _grey(path: Path, pixels: np.ndarray) -> np.ndarray:
-    "(rows, columns) of a picture whose colours, if it has any, are the same everywhere."
+    "(rows, columns) of a picture whose colours, if it has any, are nearly the same everywhere."
     if pixels.ndim == 2:
-        return pixels
-    colours = pixels[..., :3] if pixels.shape[2] > 2 else pixels[..., :1]
-    spread = float(np.ptp(colours.astype(int), axis=2).mean())
-    if (
-        spread > 25
-    ):  # tinted films and coloured marks reach 12 in the real sets we know, photographs begin near 40
+        return pixels if pixels.dtype == np.uint8 else _whole_numbers(path, pixels)
+    red, green, blue = (np.ascontiguousarray(pixels[..., i]) for i in range(3))
+    highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    spread = float((highest - lowest).mean())
+    if spread > 25:
         found = f"a colour picture (its colours differ by {spread:.0f} of 255 on average)"
         raise InputError(
             path, found, "grey, as MRI, CT and X-ray are", "Look at it: a photograph, or marks drawn on it?"
         )
-    return colours[..., 0] if spread == 0 else colours.mean(axis=2).round().astype(np.uint8)
+    if spread == 0:
+        return red
+    return ((red.astype(np.uint16) + green + blue + 1) // 3).astype(np.uint8)  # their mean, rounded
+
+# %% ../nbs/library/images.ipynb #b86fdf62
+def _broken_picture(path: Path, error: Exception) -> InputError:
+    "The error for a file that Pillow cannot read."
+    from PIL import Image as PillowImage
+
+    if isinstance(error, PillowImage.DecompressionBombError | PillowImage.DecompressionBombWarning):
+        expected = f"at most {PIXEL_LIMIT // 10**6} million pixels"
+        return InputError(path, f"a picture too large to open ({error})", expected, "Look at what it is.")
+    if isinstance(error, OSError) and error.errno is not None:  # Pillow's own errors have no errno
+        return _cannot_open(path, error, "a picture")
+    if isinstance(error, PillowImage.UnidentifiedImageError):
+        found = "no picture" if path.stat().st_size else "an empty file"
+        return InputError(path, found, "a PNG, JPEG or TIFF file", "Look at what it is.")
+    return InputError(path, f"a truncated or corrupt picture ({error})", "a picture", AGAIN)
+
+# %% ../nbs/library/images.ipynb #09a0223e
+def read_picture(
+    path: str | Path,  # PNG, JPEG, TIFF ...
+) -> Image:
+    "Read a grey picture; colour, films and more than 50 million pixels are refused."
+    from PIL import Image as PillowImage
+
+    path = Path(path)
+    try:
+        with PillowImage.open(path, formats=PICTURES) as picture:
+            kind = {"format": picture.format, "mode": picture.mode}
+            _refuse_unfit(path, *picture.size, getattr(picture, "n_frames", 1))
+            pixels = _grey(path, _upright(picture))
+    except InputError:
+        raise
+    except Exception as error:  # foreign bytes fail in many ways inside Pillow
+        raise _broken_picture(path, error) from error
+    return Image(pixels, None, "", None, **kind)

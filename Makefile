@@ -26,6 +26,9 @@ lessons: .venv/installed  ## run all notebooks at full size and store what they 
 exercises: .venv/installed  ## the students' copies of all exercises, from exercises/source into exercises/release
 	$(BIN)/python -c "from cardioteach.classroom import write_releases; print(*write_releases(), sep='\n')"
 
+backbone: .venv/installed  ## the bundled weights again, from drawn images alone (about 15 minutes)
+	$(BIN)/python tools/backbone.py
+
 export: .venv/installed  ## notebooks to package: format, export, clean
 	$(BIN)/ruff format --quiet .
 	$(BIN)/nbdev-export
@@ -41,4 +44,4 @@ clean:  ## remove what can be made again, .venv too
 .venv/installed: settings.ini setup.py pyproject.toml constraints.txt tools/setup.sh
 	@sh tools/setup.sh
 
-.PHONY: help demo test test-slow lab lessons exercises export docs clean
+.PHONY: help demo test test-slow lab lessons exercises backbone export docs clean

@@ -18,7 +18,7 @@ from ..cohort import InputError
 __all__ = ['fill']
 
 # %% ../../nbs/library/phantom_folder.ipynb #37897417
-def _claim(folder: Path, settings: dict, notice: str, kind: str) -> list[int]:
+def _claim(folder: Path, settings: dict, notice: str, subjects: list[str]) -> list[int]:
     "Take the folder for this phantom, or refuse; the numbers of the subjects still to be made."
     notes = folder / "phantom.json"
     if notes.exists():
@@ -32,9 +32,9 @@ def _claim(folder: Path, settings: dict, notice: str, kind: str) -> list[int]:
     else:
         (folder / "SYNTHETIC.txt").write_text(notice)
         notes.write_text(json.dumps(settings, indent=1) + "\n")
-    for stale in folder.glob(f".{kind}*-*"):
+    for stale in folder.glob(".*-*"):
         shutil.rmtree(stale, ignore_errors=True)
-    return [i for i in range(1, settings["n"] + 1) if not (folder / f"{kind}{i:03d}").exists()]
+    return [i for i, name in enumerate(subjects, 1) if not (folder / name).exists()]
 
 # %% ../../nbs/library/phantom_folder.ipynb #b0c7c36a
 def fill(
@@ -42,7 +42,8 @@ def fill(
     name: str,  # of its place in the cache
     settings: dict,  # what the phantom follows from; "phantom" and "n", the number of subjects, among it
     notice: str,  # for SYNTHETIC.txt
-    kind: str,  # how subjects' folders begin: "patient" for patient001, patient002 ...
+    subjects: str
+    | list[str],  # what each leaves: "patient" for patient001, patient002 ..., or the files' names
     make_one: Callable[[Path, int, dict], None],  # writes subject i of `settings` into the folder
     processes: int = 1,
 ) -> Path:  # the folder
@@ -53,11 +54,13 @@ def fill(
 
     from cardioteach.download import cache_folder
 
+    if isinstance(subjects, str):
+        subjects = [f"{subjects}{i:03d}" for i in range(1, settings["n"] + 1)]
     place = cache_folder() / "phantom" / name if folder is None else Path(folder)
     try:
         place.mkdir(parents=True, exist_ok=True)
         with FileLock(place / ".lock"):
-            todo = _claim(place, settings, notice, kind)
+            todo = _claim(place, settings, notice, subjects)
             work = (delayed(make_one)(place, number, settings) for number in todo)
             done = Parallel(n_jobs=max(1, min(processes, len(todo))), return_as="generator_unordered")(work)
             bar = {"desc": f"phantom {settings['phantom']}", "unit": "subject"}
@@ -68,5 +71,5 @@ def fill(
             place, str(error), "a folder with room to write in", "Choose another folder."
         ) from error
     if not todo and folder is not None:
-        print(f"{place} already holds this phantom: {settings['n']} subjects, used as it is")
+        print(f"{place} already holds this phantom, all {settings['n']} of it, used as it is")
     return place

@@ -15,9 +15,18 @@ import numpy as np
 import pandas as pd
 
 import cardioteach
-from .backbones import features, head, weights_hash
-from .claims import Claim, Result, ResultFile, Verdict, read_results, verdict_table, write_results
-from .cohort import Cohort, InputError, class_counts, content_hash
+from .backbones import features, head
+from cardioteach.claims import (
+    Claim,
+    Result,
+    ResultFile,
+    Verdict,
+    labelled,
+    read_results,
+    verdict_table,
+    write_results,
+)
+from .cohort import Cohort, InputError, class_counts
 from cardioteach.evaluate import (
     Estimate,
     Picture,
@@ -41,13 +50,12 @@ from cardioteach.split import (
     shuffled_labels,
     split_by_subject,
 )
-from .train import Run, cross_validate, curves_figure, fit, read_run, run_folder
+from .train import Run, cross_validate, curves_figure, describe, fit, read_run, run_folder
 
 # %% auto #0
 __all__ = ['PROTOCOL', 'PAPER_TABLE', 'PAPER', 'PAPER_ACCURACY', 'PAPER_PARTS', 'MEASURED', 'fold_count', 'out_of_fold',
            'study_table', 'nearest_neighbour_results', 'ladder_figure', 'head_results', 'blank_hearts',
-           'protocol_results', 'study', 'study_figure', 'recovered_hits', 'paper_verdicts', 'labelled', 'describe',
-           'experiment']
+           'protocol_results', 'study', 'study_figure', 'recovered_hits', 'paper_verdicts', 'experiment']
 
 # %% ../nbs/lessons/06_acdc.ipynb #8c46a21b
 def fold_count(cohort: Cohort) -> int:
@@ -365,42 +373,6 @@ def paper_verdicts() -> list[Verdict]:
 
 # %% ../nbs/lessons/06_acdc.ipynb #42a007ec
 MEASURED = Path(cardioteach.__file__).parent / "results" / "acdc_mobilenet.json"
-
-
-def labelled(file: Path) -> str:
-    "What a result file was measured on, in one paragraph."
-    content = read_results(file)
-    data, net = content.data, content.backbone
-    weights = {"none": "random weights"}.get(net["weights"], f"weights {net['weights']}")
-    return (
-        f"{content.title}: {data['images']:,} images of {data['subjects']} subjects; RoI {content.roi}; "
-        f"{net['name']}, {weights}; seed {content.seed}. Command: {content.command}"
-    )
-
-# %% ../nbs/lessons/06_acdc.ipynb #8f1e7578
-def describe(
-    cohort: Cohort,
-    base: keras.Model,
-    **label: str | int,  # title, name of the data, command, roi, weights in words, seed
-) -> ResultFile:
-    "The label of a result file, still without results."
-    data = {
-        "images": len(cohort),
-        "subjects": int(cohort.table.subject.nunique()),
-        "content": content_hash(cohort.images),
-    }
-    versions = {
-        "cardioteach": cardioteach.__version__,
-        "keras": f"{keras.__version__} on {keras.backend.backend()}",
-    }
-    network = {
-        "name": base.name,
-        "weights": label.pop("weights"),
-        "size": base.input_shape[1],
-        "hash": weights_hash(base),
-    }
-    data = {"name": label.pop("name")} | data
-    return ResultFile(data=data, backbone=network, versions=versions, results=(), **label)
 
 # %% ../nbs/lessons/06_acdc.ipynb #8f1e75781
 def _sections(runs: dict[str, Run], results: list[Result], about: str, notes: tuple[str, ...]) -> dict:

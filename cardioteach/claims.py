@@ -19,8 +19,8 @@ from .cohort import InputError
 from .evaluate import Estimate
 
 # %% auto #0
-__all__ = ['VERDICTS', 'RESULT_FORMAT', 'Claim', 'Verdict', 'verdict_table', 'Result', 'ResultFile', 'write_results',
-           'read_results']
+__all__ = ['VERDICTS', 'RESULT_FORMAT', 'UNITS', 'Claim', 'Verdict', 'verdict_table', 'Result', 'ResultFile', 'write_results',
+           'read_results', 'labelled']
 
 # %% ../nbs/library/claims.ipynb #16b8594f
 @dataclass(frozen=True)
@@ -137,3 +137,18 @@ def read_results(file: str | Path) -> ResultFile:
         raise InputError(
             file, f"no labelled result file ({problem})", "JSON with data, command, seed ...", remedy
         ) from problem
+
+# %% ../nbs/library/claims.ipynb #18ce28fb
+UNITS = {"given": "subjects", "inferred": "inferred subjects", "image": "images, each its own subject"}
+
+
+def labelled(file: str | Path) -> str:
+    "What a result file was measured on, in one paragraph."
+    content = read_results(file)
+    data, net = content.data, content.backbone
+    weights = {"none": "random weights"}.get(net["weights"], f"weights {net['weights']}")
+    people = f"{data['subjects']} {UNITS[data.get('subject_source', 'given')]}"
+    return (
+        f"{content.title}: {data['images']:,} images of {people}; RoI {content.roi}; "
+        f"{net['name']}, {weights}; seed {content.seed}. Command: {content.command}"
+    )

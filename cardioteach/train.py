@@ -35,7 +35,8 @@ from cardioteach.backbones import (
     variance_with_floor,
     weights_hash,
 )
-from .cohort import Cohort, InputError
+from .claims import ResultFile
+from .cohort import Cohort, InputError, content_hash
 from cardioteach.evaluate import (
     Estimate,
     Evaluation,
@@ -48,7 +49,7 @@ from cardioteach.evaluate import (
 from .split import Split, check_disjoint
 
 # %% auto #0
-__all__ = ['run_folder', 'curves_figure', 'Run', 'fit', 'read_run', 'cross_validate']
+__all__ = ['run_folder', 'curves_figure', 'Run', 'fit', 'read_run', 'cross_validate', 'describe']
 
 # %% ../nbs/library/train.ipynb #a4d29d7f
 def _seed_layers(model: keras.Model, seed: int, epoch: int):
@@ -611,3 +612,26 @@ def cross_validate(
     return np.stack(
         [_out_of_fold(part, folds) for part, folds in zip(np.split(best, ends, axis=-1), splits, strict=True)]
     )
+
+# %% ../nbs/library/train.ipynb #26bb9543
+def describe(
+    cohort: Cohort,
+    network: keras.Model,  # its name, size of input and weights stand on the label
+    **label: str | int,  # title, name of the data, command, roi, weights in words, seed
+) -> ResultFile:
+    "The label of a result file, still without results."
+    data = {
+        "name": label.pop("name"),
+        "images": len(cohort),
+        "subjects": int(cohort.table.subject.nunique()),
+        "content": content_hash(cohort.images),
+    }
+    if cohort.subject_source != "given":
+        data["subject_source"] = cohort.subject_source
+    versions = {
+        "cardioteach": cardioteach.__version__,
+        "keras": f"{keras.__version__} on {keras.backend.backend()}",
+    }
+    about = {"name": network.name, "weights": label.pop("weights"), "size": network.input_shape[1]}
+    about["hash"] = weights_hash(network)
+    return ResultFile(data=data, backbone=about, versions=versions, results=(), **label)

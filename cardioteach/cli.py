@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['main']
+__all__ = ['HOW_TRUE', 'main']
 
 # %% ../nbs/library/cli.ipynb #aa070605
 def _phantom_heart(options) -> int:
@@ -29,11 +29,31 @@ def _phantom_heart(options) -> int:
     return 0
 
 
-def _verify_acdc(options) -> int:
-    "Print what is wrong with an ACDC folder; 1 if anything is an error."
-    from cardioteach.data import acdc
+def _phantom_brain(options) -> int:
+    "Write drawn heads and say what is among them."
+    from cardioteach.phantom import brain
 
-    findings = acdc.verify(options.folder)
+    folder = brain.make(
+        options.folder, n=options.pictures, seed=options.seed, duplicates=not options.no_duplicates
+    )
+    truth = brain.truth(options.pictures, options.seed, not options.no_duplicates)
+    counts = truth.label.value_counts()
+    print(
+        f"{folder}: {counts['yes']} drawn heads with a tumour, {counts['no']} without, in the layout of Kaggle's set."
+    )
+    copies = truth["copy"][truth["copy"] != ""].value_counts()
+    listed = ", ".join(f"{number} {kind}" for kind, number in copies.items()) or "none"
+    print(
+        f"{truth.person.nunique()} people. Copies among the pictures: {listed}. All of it stands in truth.csv."
+    )
+    return 0
+
+# %% ../nbs/library/cli.ipynb #a7ba3b0b
+def _verify(options) -> int:
+    "Print what was found in a data set's folder, worst first; 1 if anything is an error."
+    from importlib import import_module
+
+    findings = import_module(f"cardioteach.data.{options.room}").verify(options.folder)
     for row in findings.itertuples():
         print(
             f"{row.level:>7}  {row.where}: {row.found}"
@@ -42,24 +62,32 @@ def _verify_acdc(options) -> int:
     return int((findings.level == "error").any())
 
 # %% ../nbs/library/cli.ipynb #b1afa9fc
-def _phantom_folder(seed: int) -> Path:
-    "The lesson's phantom in the cache, made if it is not there."
+def _phantom_hearts(seed: int) -> Path:
+    "The phantom of the ACDC lesson in the cache, made if it is not there."
     from cardioteach.phantom.heart import make
 
-    print(
-        "No data given: drawn hearts (a phantom). They show how things work, not how large they are in real data."
-    )
+    print("No data given: drawn hearts (a phantom).", HOW_TRUE)
     return make(n=50, seed=seed, size="small")
 
 
-def _command(options) -> str:
+def _phantom_heads(seed: int) -> Path:
+    "The phantom of the brain tumour lesson in the cache, made if it is not there."
+    from cardioteach.phantom.brain import make
+
+    print("No data given: drawn heads (a phantom).", HOW_TRUE)
+    return make(seed=seed)
+
+
+HOW_TRUE = "They show how things work, not how large they are in real data."
+
+# %% ../nbs/library/cli.ipynb #0494b61a
+def _command(options, data: str, names: tuple[str, ...]) -> str:
     "What to type to get the same again: file names without their folders."
-    given = {"data": "ACDC" if options.data else None, "split": options.split, "backbone": options.backbone}
-    given |= {"weights": Path(options.weights).name, "frames": options.frames, "roi": options.roi}
-    given |= {"epochs": options.epochs, "seed": options.seed}
-    return "cardioteach train acdc " + " ".join(
-        f"--{name} {value}" for name, value in given.items() if value is not None
-    )
+    given = {"data": data if options.data else None} | {name: getattr(options, name) for name in names}
+    if "weights" in given:
+        given["weights"] = Path(given["weights"]).name
+    said = " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
+    return f"cardioteach train {options.paper} {said}"
 
 # %% ../nbs/library/cli.ipynb #a8007936
 @contextlib.contextmanager
@@ -76,11 +104,28 @@ def _quiet():
         os.close(nowhere)
 
 # %% ../nbs/library/cli.ipynb #4b425372
+def _about_acdc(acdc, cohort, base, options) -> dict:
+    "What the result file says of the data and the run."
+    title = f"ACDC, {'end-diastole and end-systole' if options.frames == 'ed_es' else 'all frames'}"
+    return acdc.describe(
+        cohort,
+        base,
+        title=title if options.data else "Phantom hearts (drawn, not real)",
+        name="ACDC training set" if options.data else "phantom heart, small, 50 subjects",
+        command=_command(
+            options, "ACDC", ("split", "backbone", "weights", "frames", "roi", "epochs", "seed")
+        ),
+        roi=options.roi,
+        weights=Path(options.weights).name,
+        seed=options.seed,
+    )
+
+# %% ../nbs/library/cli.ipynb #90c499c5
 def _train_acdc(options) -> int:
     "The ACDC lesson's experiment on a folder, or on the phantom."
     from cardioteach.data.acdc import load  # before Keras: a wrong folder is found at once
 
-    folder = options.data or _phantom_folder(options.seed)
+    folder = options.data or _phantom_hearts(options.seed)
     print("Reading", folder, flush=True)
     with _quiet():
         from cardioteach import acdc, backbones
@@ -95,17 +140,7 @@ def _train_acdc(options) -> int:
         skip_broken=options.skip_broken,
     )
     print(cohort, *cohort.notes, sep="\n")
-    title = f"ACDC, {'end-diastole and end-systole' if options.frames == 'ed_es' else 'all frames'}"
-    about = acdc.describe(
-        cohort,
-        base,
-        title=title if options.data else "Phantom hearts (drawn, not real)",
-        name="ACDC training set" if options.data else "phantom heart, small, 50 subjects",
-        command=_command(options),
-        roi=options.roi,
-        weights=Path(options.weights).name,
-        seed=options.seed,
-    )
+    about = _about_acdc(acdc, cohort, base, options)
     units = {"subject": ("subject",), "leaky-image": ("image",), None: ("image", "subject")}[options.split]
     where, results = acdc.experiment(cohort, base, options.out, about, units, epochs=options.epochs)
     _say(acdc, where, results)
@@ -127,7 +162,57 @@ def _say(acdc, where: Path, results: list):
             f"\nThe nearest neighbour, by image: {image:.2f}, and with shuffled labels {shuffled:.2f}: it recognises people. "
             f"By subject: {by['by subject, true labels']:.2f}."
         )
+    _say_where(where)
+
+
+def _say_where(where: Path):
+    "Name the report of an experiment."
     print(f"\nReport: {(where / 'report.html').resolve()}\nFor learning; not for clinical use.")
+
+# %% ../nbs/library/cli.ipynb #fec656bb
+def _about_brain(cohort, network, options) -> dict:
+    "What the result file says of the data and the run."
+    from cardioteach.train import describe
+
+    of_model = ("model",) if options.model == "cnn" else ("backbone", "weights")
+    return describe(
+        cohort,
+        network,
+        title=f"Brain tumour, {'253 pictures of Kaggle' if options.data else 'drawn heads, not real'}",
+        name="brain tumour set" if options.data else "phantom brain, 253 pictures",
+        command=_command(options, "brain_tumor", (*of_model, "repeats", "epochs", "seed")),
+        roi="whole picture",
+        weights="trained from scratch" if options.model == "cnn" else Path(options.weights).name,
+        seed=options.seed,
+    )
+
+# %% ../nbs/library/cli.ipynb #8b43d76b
+def _train_brain_tumor(options) -> int:
+    "The brain tumour lesson's experiment on a folder, or on the phantom."
+    from cardioteach.data.brain_tumor import load  # before Keras: a wrong folder is found at once
+
+    folder = options.data or _phantom_heads(options.seed)
+    print("Reading", folder, flush=True)
+    cohort = load(folder, skip_broken=options.skip_broken)
+    print(cohort, *cohort.notes, sep="\n")
+    with _quiet():
+        from cardioteach import backbones, brain_tumor
+
+        backbones.has_gpu()
+    if options.model == "cnn":
+        network, methods = brain_tumor.paper_cnn(), brain_tumor.cnn_method(cohort, options.epochs)
+    else:
+        bases = brain_tumor.frozen(options.backbone, options.weights, seed=options.seed)
+        network = bases["average", None]
+        methods = brain_tumor.transfer_methods(cohort, bases, options.epochs)
+    about = _about_brain(cohort, network, options)
+    where, results = brain_tumor.experiment(
+        cohort, methods, options.out, about, options.repeats, options.epochs
+    )
+    print("\n95 % intervals in brackets; by subject: copies of a picture kept together.\n")
+    print(brain_tumor.study_table(results).to_string())
+    _say_where(where)
+    return 0
 
 # %% ../nbs/library/cli.ipynb #94187098
 def _demo(options) -> int:
@@ -179,9 +264,15 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 
 # %% ../nbs/library/cli.ipynb #160fd0f61
 def _add_train(commands):
-    "The options of `train acdc`."
+    "The papers of `train`."
     train = commands.add_parser("train", help="rebuild a paper's classifier and take its score apart")
     papers = train.add_subparsers(dest="paper", required=True, metavar="PAPER")
+    _add_acdc(papers)
+    _add_brain_tumor(papers)
+
+# %% ../nbs/library/cli.ipynb #42ad214d
+def _add_acdc(papers):
+    "The options of `train acdc`."
     acdc = papers.add_parser("acdc", help="heart MRI, five groups", formatter_class=_Help)
     acdc.add_argument(
         "--data", type=Path, metavar="DIR", help="folder of the ACDC training set; without it, a phantom"
@@ -191,18 +282,7 @@ def _add_train(commands):
         choices=("subject", "leaky-image"),
         help="train with this split only; without it both, and the study",
     )
-    acdc.add_argument(
-        "--backbone",
-        default="tiny",
-        metavar="NAME",
-        help="frozen network: tiny, resnet50v2, mobilenet, mobilenet-0.25 ...",
-    )
-    acdc.add_argument(
-        "--weights",
-        default="none",
-        metavar="none|imagenet|FILE",
-        help="its weights: random, downloaded, or a file",
-    )
+    _add_network(acdc)
     acdc.add_argument(
         "--frames",
         choices=("all", "ed_es"),
@@ -216,22 +296,59 @@ def _add_train(commands):
         help="square from the experts' masks, or from what moves",
     )
     acdc.add_argument("--skip-broken", action="store_true", help="leave broken patients out, and say which")
-    _add_run(acdc)
+    _add_run(acdc, epochs=50, out="runs/acdc")
     acdc.set_defaults(run=_train_acdc)
 
 # %% ../nbs/library/cli.ipynb #160fd0f62
-def _add_run(acdc):
-    "The options of any training."
-    acdc.add_argument(
-        "--epochs", type=_positive, default=50, metavar="N", help="passes over the training part"
+def _add_brain_tumor(papers):
+    "The options of `train brain-tumor`."
+    brain = papers.add_parser("brain-tumor", help="brain MRI, tumour or not", formatter_class=_Help)
+    brain.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder with yes/ and no/; without it, a phantom"
     )
-    acdc.add_argument("--seed", type=_seed, default=0, metavar="N", help="of splits, weights and shuffling")
-    acdc.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs/acdc"),
-        metavar="DIR",
-        help="folder of the run; never overwritten",
+    brain.add_argument(
+        "--model",
+        choices=("cnn", "transfer"),
+        default="transfer",
+        help="the paper's CNN from scratch, or heads on a frozen network",
+    )
+    _add_network(brain)
+    brain.add_argument(
+        "--repeats",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="how often the pictures are dealt into five parts; each time makes five splits 80/20",
+    )
+    brain.add_argument("--skip-broken", action="store_true", help="leave broken files out, and say which")
+    _add_run(brain, epochs=10, out="runs/brain-tumor")
+    brain.set_defaults(run=_train_brain_tumor)
+
+# %% ../nbs/library/cli.ipynb #aa1e0714
+def _add_network(paper):
+    "The options that choose a frozen network."
+    paper.add_argument(
+        "--backbone",
+        default="tiny",
+        metavar="NAME",
+        help="frozen network: tiny, resnet50, resnet50v2, mobilenet, mobilenet-0.25 ...",
+    )
+    paper.add_argument(
+        "--weights",
+        default="bundled",
+        metavar="bundled|none|imagenet|FILE",
+        help="its weights: those that come with this package (tiny), random, downloaded, or a file",
+    )
+
+
+def _add_run(paper, epochs: int, out: str):
+    "The options of any training."
+    paper.add_argument(
+        "--epochs", type=_positive, default=epochs, metavar="N", help="passes over the training part"
+    )
+    paper.add_argument("--seed", type=_seed, default=0, metavar="N", help="of splits, weights and shuffling")
+    paper.add_argument(
+        "--out", type=Path, default=Path(out), metavar="DIR", help="folder of the run; never overwritten"
     )
 
 
@@ -250,9 +367,22 @@ def _positive(text: str) -> int:
 
 # %% ../nbs/library/cli.ipynb #5689c354
 def _add_phantom(commands):
-    "The options of `phantom heart`."
+    "The kinds of `phantom`."
     phantom = commands.add_parser("phantom", help="draw synthetic data in a real data set's layout")
     kinds = phantom.add_subparsers(dest="kind", required=True, metavar="KIND")
+    _add_heart(kinds)
+    brain = kinds.add_parser(
+        "brain", help="heads with and without a tumour, as Kaggle packs them", formatter_class=_Help
+    )
+    brain.add_argument("folder", type=Path, metavar="DIR", help="where to write them")
+    brain.add_argument("--pictures", type=_positive, default=253, metavar="N", help="how many, 8 or more")
+    brain.add_argument("--no-duplicates", action="store_true", help="without copies of other pictures")
+    brain.add_argument("--seed", type=_seed, default=0, metavar="N", help="another seed, other people")
+    brain.set_defaults(run=_phantom_brain)
+
+# %% ../nbs/library/cli.ipynb #fb6ab250
+def _add_heart(kinds):
+    "The options of `phantom heart`."
     heart = kinds.add_parser("heart", help="beating hearts, ACDC's layout", formatter_class=_Help)
     heart.add_argument("folder", type=Path, metavar="DIR", help="where to write them")
     heart.add_argument(
@@ -275,6 +405,20 @@ def _add_phantom(commands):
     )
     heart.add_argument("--seed", type=_seed, default=0, metavar="N", help="another seed, other people")
     heart.set_defaults(run=_phantom_heart)
+
+# %% ../nbs/library/cli.ipynb #80d20e6e
+def _add_verify(commands):
+    "The data sets of `verify`."
+    verify = commands.add_parser("verify", help="check a data set's folder")
+    sets = verify.add_subparsers(dest="set", required=True, metavar="SET")
+    about = {
+        "acdc": ("counts, groups, shapes, labels, identical images", "patient001 ..."),
+        "brain-tumor": ("counts, formats, broken files, pictures that are there twice", "yes/ and no/"),
+    }
+    for name, (help_text, holds) in about.items():
+        one = sets.add_parser(name, help=help_text)
+        one.add_argument("folder", type=Path, metavar="DIR", help=f"the folder that holds {holds}")
+        one.set_defaults(run=_verify, room=name.replace("-", "_"))
 
 # %% ../nbs/library/cli.ipynb #e5a1dc8a
 def _add_grade(commands):
@@ -311,12 +455,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(run=_demo)
     _add_phantom(commands)
-    verify = commands.add_parser("verify", help="check a data set's folder").add_subparsers(
-        dest="set", required=True, metavar="SET"
-    )
-    acdc = verify.add_parser("acdc", help="counts, groups, shapes, labels, identical images")
-    acdc.add_argument("folder", type=Path, metavar="DIR", help="the folder that holds patient001 ...")
-    acdc.set_defaults(run=_verify_acdc)
+    _add_verify(commands)
     _add_train(commands)
     _add_grade(commands)
     commands.add_parser("lab", help="open JupyterLab on the lessons").set_defaults(run=_lab)

@@ -119,7 +119,7 @@ def test_phantom_prints_how_many_meet_the_criteria(tmp_path, capsys):
         (["train", "acdc", "--data", "no/such/folder"], "no such folder"),
         (["train", "acdc", "--data", "HEARTS", "--backbone", "resnet999"], "'resnet999'"),
         (["train", "acdc", "--data", "HEARTS", "--weights", "no/such.h5"], "no such file"),
-        (["train", "acdc", "--data", "HEARTS", "--weights", "bundled"], "this version brings"),
+        (["train", "acdc", "--data", "HEARTS", "--backbone", "mobilenet"], "this version brings"),
         (["phantom", "heart", "HEARTS", "--size", "small"], "another phantom"),
         (["phantom", "heart", "OUT", "--subjects", "7"], "multiple of 5"),
     ],

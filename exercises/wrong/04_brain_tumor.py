@@ -2,7 +2,7 @@
 # %% 04-weights
 def count(size, sides, filters):
     side, maps, weights = size, 1, 0
-    for number, (kernel, wanted) in enumerate(zip(sides, filters)):
+    for number, (kernel, wanted) in enumerate(zip(sides, filters, strict=True)):
         weights += (kernel * kernel + 1) * wanted  # as if a filter saw one map only
         side, maps = side - kernel + 1, wanted
         if number % 2:
@@ -14,7 +14,9 @@ def count(size, sides, filters):
 def clusters(bits, distance):
     firsts, of = [], []
     for row in bits:
-        near = [i for i, first in enumerate(firsts) if (row != first).sum() <= distance]  # the first picture only
+        near = [
+            i for i, first in enumerate(firsts) if (row != first).sum() <= distance
+        ]  # the first picture only
         if not near:
             firsts.append(row)
         of.append(near[0] if near else len(firsts) - 1)

@@ -1,4 +1,4 @@
-"""A network that has learned to see elsewhere is put to a new task with few images. We measure what that gives, what it costs, and when it gives nothing.
+"""A network that has learned to see on other pictures is put to a new task with few images. We measure what that gives, what it costs, and when it gives nothing.
 
 Docs: https://cardioteach.github.io/cardioteach/lessons/transfer_learning.html.md"""
 
@@ -137,12 +137,14 @@ def trainer(
     "A function that trains `model` from given weights, as often as it is called."
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", jit_compile=False)
     model.optimizer.build(model.trainable_variables)
-    memory = model.optimizer.variables
-    fresh = [np.array(variable) for variable in memory]  # of the optimizer before its first step
+    state = model.optimizer.variables
+    fresh = [
+        keras.ops.convert_to_numpy(variable) for variable in state
+    ]  # of the optimizer before its first step
 
     def train(images: np.ndarray, labels: np.ndarray, weights: list, seed: int = 0) -> keras.Model:
         model.set_weights(weights)
-        for variable, value in zip(memory, fresh, strict=True):
+        for variable, value in zip(state, fresh, strict=True):
             variable.assign(value)
         random, n = np.random.default_rng(seed), len(images)
         steps = batches(n) // shorten

@@ -36,6 +36,13 @@ from cardioteach.evaluate import (
     wilson,
     write_report,
 )
+
+# %% auto #0
+__all__ = ['PROTOCOL', 'PAPER_TABLE', 'PAPER', 'PAPER_ACCURACY', 'PAPER_PARTS', 'MEASURED', 'fold_count', 'out_of_fold',
+           'study_table', 'nearest_neighbour_results', 'ladder_figure', 'head_results', 'blank_hearts',
+           'protocol_results', 'study', 'study_figure', 'recovered_hits', 'paper_verdicts', 'experiment']
+
+# %% ../nbs/lessons/06_acdc.ipynb #58944b62
 from cardioteach.split import (
     LADDER,
     Split,
@@ -51,11 +58,6 @@ from cardioteach.split import (
     split_by_subject,
 )
 from .train import Run, cross_validate, curves_figure, describe, fit, read_run, run_folder
-
-# %% auto #0
-__all__ = ['PROTOCOL', 'PAPER_TABLE', 'PAPER', 'PAPER_ACCURACY', 'PAPER_PARTS', 'MEASURED', 'fold_count', 'out_of_fold',
-           'study_table', 'nearest_neighbour_results', 'ladder_figure', 'head_results', 'blank_hearts',
-           'protocol_results', 'study', 'study_figure', 'recovered_hits', 'paper_verdicts', 'experiment']
 
 # %% ../nbs/lessons/06_acdc.ipynb #8c46a21b
 def fold_count(cohort: Cohort) -> int:

@@ -222,7 +222,7 @@ def _halved(base: keras.Model) -> keras.Model:
     half.set_weights(base.get_weights())
     return half
 
-
+# %% ../nbs/library/pretrain.ipynb #fc4d2f33
 def write_weights(
     trained: Pretrained,
     folder: str | Path,  # `tiny.weights.h5` and `tiny.json` are written here

@@ -25,7 +25,10 @@ def test_the_main_job_on_three_seeds(seed, tmp_path):
     "By image above by subject; shuffled labels by subject include chance; arithmetic predicts the leaky figures."
     cohort = load(make(tmp_path / "hearts", n=25, seed=seed, size="tiny"), size=64)
     results = acdc.study(
-        cohort, features(cohort.images, backbone("tiny", "none", size=64, seed=seed)), permutations=20, seed=seed
+        cohort,
+        features(cohort.images, backbone("tiny", "none", size=64, seed=seed)),
+        permutations=20,
+        seed=seed,
     )
     found = {result.name: result for result in results}
     for method in ("nearest neighbour", "paper's head"):

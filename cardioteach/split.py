@@ -94,52 +94,63 @@ def leaky_split_by_image(
     return Split(*(np.sort(np.concatenate(part)) for part in rows), unit="image", seed=seed)
 
 # %% ../nbs/library/split.ipynb #2b161946
-def _rotate(fold_of: np.ndarray, folds: int, unit: str, seed: int) -> list[Split]:
-    "A split for each fold: it is the test part, the next fifth of the folds validate, the others train."
+def _rotate(fold_of: np.ndarray, folds: int, validating: int, unit: str, seed: int) -> list[Split]:
+    "A split for each fold: it is the test part, the next `validating` folds validate, the others train."
     splits = []
     for i in range(folds):
         role = (fold_of - i) % folds  # 0: test
-        validation = (role > 0) & (role <= round(folds / 5))
-        parts = (role > round(folds / 5), validation, role == 0)
+        parts = (role > validating, (role > 0) & (role <= validating), role == 0)
         splits.append(Split(*(np.flatnonzero(part & (fold_of >= 0)) for part in parts), unit=unit, seed=seed))
     return splits
 
 
-def _folds(cohort: Cohort, folds: int, repeats: int, seed: int, unit: str) -> list[Split]:
-    "Deal the labelled images, or the subjects with all their images, into folds of like composition; rotate them."
+def _dealt(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    "The fold of each unit, (n,): each class spread as evenly as possible."
+    import warnings
+
     from sklearn.model_selection import StratifiedKFold
 
-    rows = np.flatnonzero(cohort.labels >= 0)
-    label_of = _subject_labels(cohort) if unit == "subject" else pd.Series(cohort.labels[rows], index=rows)
-    units = (
-        label_of.index.get_indexer(cohort.subjects)
-        if unit == "subject"
-        else label_of.index.get_indexer(range(len(cohort)))
-    )
-    fewest = label_of.value_counts().min()
-    if not 3 <= folds <= fewest:
-        raise InputError(
-            "folds", str(folds), f"3 to {fewest}, the {unit}s of the smallest class", "Use fewer folds."
-        )
-    splits = []
-    for repeat in range(seed, seed + repeats):
-        fold_of = np.empty(len(label_of), int)
+    fold_of = np.empty(len(labels), int)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # checked before
         for i, (_, test) in enumerate(
-            StratifiedKFold(folds, shuffle=True, random_state=repeat).split(label_of, label_of)
+            StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
         ):
             fold_of[test] = i
-        splits += _rotate(np.where(cohort.labels >= 0, fold_of[units], -1), folds, unit, repeat)
-    return splits
+    return fold_of
 
 # %% ../nbs/library/split.ipynb #d677310c
-def folds_by_subject(cohort: Cohort, folds: int = 10, repeats: int = 1, seed: int = 0) -> list[Split]:
+def _folds(cohort: Cohort, folds: int, repeats: int, seed: int, validation: bool, unit: str) -> list[Split]:
+    "Deal the labelled images, or the subjects with all their images, into folds of like composition; rotate them."
+    rows = np.flatnonzero(cohort.labels >= 0)
+    label_of = _subject_labels(cohort) if unit == "subject" else pd.Series(cohort.labels[rows], index=rows)
+    units = label_of.index.get_indexer(cohort.subjects if unit == "subject" else range(len(cohort)))
+    counts = label_of.value_counts()
+    most = counts.min() if validation else counts.max() * (counts.min() > 1)
+    if not 2 + validation <= folds <= most:
+        which = "smallest class" if validation else "largest class, with at least 2 of each"
+        expected = f"{2 + validation} to {most}, the {unit}s of the {which}"
+        raise InputError("folds", str(folds), expected, "Use fewer folds.")
+    splits = []
+    for repeat in range(seed, seed + repeats):
+        fold_of = _dealt(label_of.to_numpy(), folds, repeat)
+        part_of = np.where(cohort.labels >= 0, fold_of[units], -1)
+        splits += _rotate(part_of, folds, round(folds / 5) * validation, unit, repeat)
+    return splits
+
+# %% ../nbs/library/split.ipynb #d9a8ea17
+def folds_by_subject(
+    cohort: Cohort, folds: int = 10, repeats: int = 1, seed: int = 0, validation: bool = True
+) -> list[Split]:
     "Repeated cross-validation with subjects kept together, `folds * repeats` splits; classes as even as possible."
-    return _folds(cohort, folds, repeats, seed, "subject")
+    return _folds(cohort, folds, repeats, seed, validation, "subject")
 
 
-def leaky_folds_by_image(cohort: Cohort, folds: int = 10, repeats: int = 1, seed: int = 0) -> list[Split]:
+def leaky_folds_by_image(
+    cohort: Cohort, folds: int = 10, repeats: int = 1, seed: int = 0, validation: bool = True
+) -> list[Split]:
     "Repeated cross-validation over single images, `folds * repeats` splits. Leaky."
-    return _folds(cohort, folds, repeats, seed, "image")
+    return _folds(cohort, folds, repeats, seed, validation, "image")
 
 # %% ../nbs/library/split.ipynb #8abea56a
 def check_disjoint(cohort: Cohort, split: Split):

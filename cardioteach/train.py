@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ from cardioteach.evaluate import (
 from .split import Split, check_disjoint
 
 # %% auto #0
-__all__ = ['run_folder', 'curves_figure', 'Run', 'fit', 'read_run', 'cross_validate', 'describe']
+__all__ = ['run_folder', 'restartable', 'curves_figure', 'Run', 'fit', 'read_run', 'cross_validate', 'describe']
 
 # %% ../nbs/library/train.ipynb #a4d29d7f
 def _seed_layers(model: keras.Model, seed: int, epoch: int):
@@ -82,15 +82,22 @@ def _scores(
 
 # %% ../nbs/library/train.ipynb #312fa9e9
 def _epoch_of(
-    model: keras.Model, inputs, labels: np.ndarray, split: Split, batch_size: int, seed: int, epoch: int
+    model: keras.Model,
+    inputs,
+    labels: np.ndarray,
+    counts: np.ndarray | None,  # how much each image counts in the loss; None: all the same
+    split: Split,
+    batch_size: int,
+    seed: int,
+    epoch: int,
 ) -> dict[str, float]:
     "Train for one epoch, then measure the train part and the validation part in the same way: a row of the history."
     _seed_layers(model, seed, epoch)
     order = np.random.default_rng([seed, epoch]).permutation(split.train)
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        model.train_on_batch(inputs[rows], labels[rows])
-    sample = np.sort(order[: len(split.validation) or None])
+        model.train_on_batch(inputs[rows], labels[rows], None if counts is None else counts[rows])
+    sample = np.sort(order[: len(split.validation) or len(split.test)])
     row = {"epoch": epoch + 1}
     row["loss"], row["accuracy"] = _scores(model, inputs, labels, sample, 8 * batch_size)
     if len(split.validation):
@@ -197,6 +204,30 @@ def _loss(row: dict) -> float:
     "What the best epoch has least of: validation loss; without a validation part the last epoch is the best."
     return row.get("val_loss", -row["epoch"])
 
+# %% ../nbs/library/train.ipynb #b52bdf17
+def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer):
+    "Make a model ready for training with cross-entropy, of two classes for one sigmoid."
+    loss = "binary_crossentropy" if model.output_shape[-1] == 1 else "sparse_categorical_crossentropy"
+    compiled = has_gpu() or keras.backend.backend() == "jax"
+    model.compile(optimizer, loss, jit_compile="auto" if compiled else False)
+
+# %% ../nbs/library/train.ipynb #ec5dfc49
+def restartable(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,  # a new one
+) -> Callable[[list[np.ndarray]], None]:  # restart(weights)
+    "Compile a model for training with cross-entropy; the function given back starts it anew from given weights."
+    _compile(model, optimizer)
+    optimizer.build(model.trainable_variables)
+    fresh = [keras.ops.convert_to_numpy(variable) for variable in optimizer.variables]
+
+    def restart(weights: list[np.ndarray]):
+        model.set_weights(weights)
+        for variable, value in zip(optimizer.variables, fresh, strict=True):
+            variable.assign(value)
+
+    return restart
+
 # %% ../nbs/library/train.ipynb #aeb7fbb9
 def _take_up(file: Path, model: keras.Model) -> tuple[list[np.ndarray] | None, list[dict]]:
     "The best weights and the history so far, with the saved state in `model`; None and no history at the start."
@@ -212,15 +243,15 @@ def _train(
 ) -> pd.DataFrame:
     "Train `model` in place up to its best weights; `file` keeps the state between epochs. The history."
     epochs, batch_size, seed = (settings[name] for name in ("epochs", "batch_size", "seed"))
-    optimizer = keras.optimizers.Adam(settings["learning_rate"])
-    binary = model.output_shape[-1] == 1
-    model.compile(optimizer, "binary_crossentropy" if binary else "sparse_categorical_crossentropy")
+    _compile(model, keras.optimizers.deserialize(settings["optimizer"]))
+    weights = settings["class_weights"]
+    counts = None if weights is None else np.asarray(weights, np.float32)[labels]
     best, history = _take_up(file, model)
     with tqdm(
         total=epochs, initial=len(history), desc=f"epochs, {split.name}", unit="epoch", leave=False
     ) as bar:
         for epoch in range(len(history), epochs):
-            history.append(_epoch_of(model, inputs, labels, split, batch_size, seed, epoch))
+            history.append(_epoch_of(model, inputs, labels, counts, split, batch_size, seed, epoch))
             if best is None or _loss(history[-1]) < min(map(_loss, history[:-1])):
                 best = model.get_weights()
             _save_state(file, model, best, history)
@@ -392,6 +423,24 @@ def _check_answers(model: keras.Model, classes: tuple[str, ...]):
         found, expected = f"{answers} output(s) for {n} classes", f"{n}{', or one sigmoid' if n == 2 else ''}"
         raise InputError("model", found, expected, "Change its last layer.")
 
+# %% ../nbs/library/train.ipynb #3e7d9e10
+def _as_settings(optimizer: keras.optimizers.Optimizer | None) -> dict:
+    "An optimiser as JSON; Adam at Keras' usual rate if none is given."
+    found = keras.optimizers.serialize(optimizer or keras.optimizers.Adam())
+    found["config"]["name"] = found["class_name"]  # Keras counts names up: adam, adam_1 ...
+    return json.loads(json.dumps(found, default=float))
+
+
+def _check_class_weights(weights: Sequence[float] | None, classes: tuple[str, ...]) -> list[float] | None:
+    "One positive number for each class, or `InputError`."
+    if weights is None:
+        return None
+    given = np.asarray(weights, float)
+    if given.shape != (len(classes),) or not (given > 0).all():
+        expected = f"{len(classes)} positive numbers, one a class"
+        raise InputError("class_weights", str(weights), expected, "Give them in the order of the classes.")
+    return given.tolist()
+
 # %% ../nbs/library/train.ipynb #444e9fdb
 def fit(
     cohort: Cohort,
@@ -402,17 +451,20 @@ def fit(
     vectors: np.ndarray | None = None,  # these features, if they are there already
     epochs: int = 50,
     batch_size: int = 32,
-    learning_rate: float = 1e-3,  # of Adam
+    optimizer: keras.optimizers.Optimizer | None = None,  # its settings are used; None: Adam, rate 0.001
+    class_weights: Sequence[float]
+    | None = None,  # how much an image of each class counts; None: all the same
     seed: int = 0,
 ) -> Run:
-    "Train on the train part, keep the epoch with the lowest validation loss, evaluate the test part. Resumes if killed."
+    "Train, keep the epoch with the lowest validation loss (without a validation part the last), evaluate the test part."
     check_disjoint(cohort, split)
     _check_parts(split)
     _check_answers(model, cohort.classes)
     if backbone is not None and vectors is None:
         vectors = features(cohort.images, backbone)
     inputs = cohort.images[..., None] if backbone is None else vectors
-    options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
+    options = {"epochs": epochs, "batch_size": batch_size, "optimizer": _as_settings(optimizer)}
+    options |= {"class_weights": _check_class_weights(class_weights, cohort.classes), "seed": seed}
     settings = _settings(cohort, split, model, backbone, inputs, options)
     with run_folder(folder, settings, "metrics.json") as folder:
         progress = folder / "progress"

@@ -47,6 +47,15 @@ train.fit(cohort, split_by_subject(cohort, (60, 20, 20)), model, sys.argv[1], ep
 """
 
 
+OPTIONS = {
+    "epochs": 1,
+    "batch_size": 32,
+    "optimizer": train._as_settings(None),
+    "class_weights": None,
+    "seed": 0,
+}
+
+
 def start(folder: Path, pause: float) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", TRAIN, str(folder), str(pause)], stderr=subprocess.DEVNULL)
 
@@ -98,7 +107,9 @@ def base():
 def test_the_best_epoch_is_the_one_with_the_lowest_validation_loss(cohort, base, tmp_path):
     split = split_by_subject(cohort, (60, 20, 20))
     top = head(features(cohort.images, base)[split.train], 3)
-    run = train.fit(cohort, split, top, tmp_path / "run", base, epochs=12, learning_rate=0.05)
+    run = train.fit(
+        cohort, split, top, tmp_path / "run", base, epochs=12, optimizer=keras.optimizers.Adam(0.05)
+    )
     vectors, labels = features(cohort.images, base)[split.validation], cohort.labels[split.validation]
     probabilities = top.predict(vectors, verbose=0)
     loss = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
@@ -168,9 +179,7 @@ def test_two_processes_do_not_train_in_one_folder(cohort, base, tmp_path):
     split = split_by_subject(cohort, (60, 20, 20))
     vectors = features(cohort.images, base)
     top = head(vectors[split.train], 3)
-    settings = train._settings(
-        cohort, split, top, base, vectors, {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3, "seed": 0}
-    )
+    settings = train._settings(cohort, split, top, base, vectors, OPTIONS)
     with train.run_folder(tmp_path / "run", settings, "metrics.json"):
         assert train.fit(cohort, split, top, tmp_path / "run", base, epochs=1).folder.name == "run-2"
 
@@ -183,9 +192,8 @@ def test_an_unfinished_run_is_found_beside_finished_ones_and_only_for_the_same_i
     with train.run_folder(tmp_path / "run", {"mine": 1}, "done") as again:
         assert again == unfinished
     split = split_by_subject(cohort, (60, 20, 20))
-    options = {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3, "seed": 0}
     one, other = (
-        train._settings(cohort, split, head(np.zeros((1, 128)), 3), base, images, options)
+        train._settings(cohort, split, head(np.zeros((1, 128)), 3), base, images, OPTIONS)
         for images in (cohort.images, 255 - cohort.images)
     )
     assert one != other

@@ -28,8 +28,8 @@ from .cohort import InputError
 from .download import cache_folder
 
 # %% auto #0
-__all__ = ['SCALINGS', 'BACKBONES', 'BUNDLED', 'FEATURES_VERSION', 'Recipe', 'has_gpu', 'precision', 'backbone', 'array_hash',
-           'weights_hash', 'layers_hash', 'features', 'variance_with_floor', 'head', 'join']
+__all__ = ['SCALINGS', 'OF_COLOURS', 'BACKBONES', 'BUNDLED', 'FEATURES_VERSION', 'Recipe', 'has_gpu', 'precision', 'backbone',
+           'array_hash', 'weights_hash', 'layers_hash', 'features', 'variance_with_floor', 'head', 'join']
 
 # %% ../nbs/library/backbones.ipynb #quiet0
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its hints on compiling concern no reader
@@ -94,6 +94,7 @@ SCALINGS = {
     "torch": _by_means_and_spreads,
     "standardised": _standardised,
 }
+OF_COLOURS = ("caffe", "torch")  # numbers for each of three colours
 
 # %% ../nbs/library/backbones.ipynb #637c5ef0
 class Recipe(NamedTuple):
@@ -242,12 +243,15 @@ def _with_weights(recipe: Recipe, name: str, weights: str | Path, size: int) -> 
 # %% ../nbs/library/backbones.ipynb #3de90b6c
 def _scaled(image, recipe: Recipe, scaling: str | None):
     "The input of the network itself: grey `uint8` in the range of `scaling`, with as many channels as it takes."
-    if scaling is not None and scaling not in SCALINGS:
-        raise InputError("scaling", repr(scaling), f"one of {', '.join(SCALINGS)}", "Choose one of these.")
+    scaling = scaling or recipe.scaling
+    possible = [name for name in SCALINGS if recipe.application or name not in OF_COLOURS]
+    if scaling not in possible:
+        remedy = f"Choose one of these; {' and '.join(OF_COLOURS)} are for networks of three colours."
+        raise InputError("scaling", repr(scaling), f"one of {', '.join(possible)}", remedy)
     x = layers.Rescaling(1.0, dtype="float32")(image)
     if recipe.application is not None:
         x = layers.Concatenate(dtype="float32")([x] * 3)
-    return SCALINGS[scaling or recipe.scaling](x)
+    return SCALINGS[scaling](x)
 
 # %% ../nbs/library/backbones.ipynb #7727b92d
 def _pooled(base: keras.Model, pooling: str) -> keras.Model:

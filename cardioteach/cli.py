@@ -104,10 +104,12 @@ def _quiet():
         os.close(nowhere)
 
 # %% ../nbs/library/cli.ipynb #4b425372
-def _about_acdc(acdc, cohort, base, options) -> dict:
-    "What the result file says of the data and the run."
+def _about_acdc(cohort, base, options):
+    "The `ResultFile` of this data and run, still without results."
+    from cardioteach.train import describe
+
     title = f"ACDC, {'end-diastole and end-systole' if options.frames == 'ed_es' else 'all frames'}"
-    return acdc.describe(
+    return describe(
         cohort,
         base,
         title=title if options.data else "Phantom hearts (drawn, not real)",
@@ -140,7 +142,7 @@ def _train_acdc(options) -> int:
         skip_broken=options.skip_broken,
     )
     print(cohort, *cohort.notes, sep="\n")
-    about = _about_acdc(acdc, cohort, base, options)
+    about = _about_acdc(cohort, base, options)
     units = {"subject": ("subject",), "leaky-image": ("image",), None: ("image", "subject")}[options.split]
     where, results = acdc.experiment(cohort, base, options.out, about, units, epochs=options.epochs)
     _say(acdc, where, results)
@@ -170,8 +172,8 @@ def _say_where(where: Path):
     print(f"\nReport: {(where / 'report.html').resolve()}\nFor learning; not for clinical use.")
 
 # %% ../nbs/library/cli.ipynb #fec656bb
-def _about_brain(cohort, network, options) -> dict:
-    "What the result file says of the data and the run."
+def _about_brain(cohort, network, options):
+    "The `ResultFile` of this data and run, still without results."
     from cardioteach.train import describe
 
     of_model = ("model",) if options.model == "cnn" else ("backbone", "weights")

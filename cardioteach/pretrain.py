@@ -163,15 +163,15 @@ _NAMES = {"kind_loss": "kind", "numbers_loss": "numbers", "areas_loss": "areas",
 
 def _learn(pupil: keras.Model, data: Cartoons, steps: int, batch_size: int, seed: int) -> pd.DataFrame:
     "Train in place; the history."
-    random, history = np.random.default_rng([seed, 2]), []
+    random, history, seen = np.random.default_rng([seed, 2]), [], []
     with tqdm(total=steps, desc="pre-training", unit="step", leave=False) as bar:
         for step, rows in enumerate(_rows(len(data), steps, batch_size, seed), 1):
-            logs = pupil.train_on_batch(*_batch(data, rows, random), return_dict=True)
+            seen.append(pupil.train_on_batch(*_batch(data, rows, random), return_dict=True))  # of this batch
             bar.update()
             if step % 10 == 0 or step == steps:
-                history.append({"step": step} | {name: float(value) for name, value in logs.items()})
+                history.append({"step": step} | pd.DataFrame(seen).astype(float).mean().to_dict())
                 bar.set_postfix(loss=f"{history[-1]['loss']:.2f}")
-                pupil.reset_metrics()
+                seen = []
     return pd.DataFrame(history).rename(columns=_NAMES)
 
 # %% ../nbs/library/pretrain.ipynb #887a94a4

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from .folder import finding, is_drawn, refuse_broken, worst_first
 
 from ..cohort import Cohort, InputError, content_hash, merge_identical
 from ..images import AGAIN, Volume, grey_window, read_nifti, resize, to_uint8
@@ -357,18 +358,6 @@ def _for_each(function, patients: list[Path], doing: str) -> Iterator:
         yield from tqdm(results, total=len(patients), desc=doing, unit="patient", delay=2)
 
 # %% ../../nbs/library/data_acdc.ipynb #a7600654
-def _refuse(folder: Path, broken: list[InputError], total: int):
-    "Raise one `InputError` for all broken patients."
-    skip = "Mend them, or leave them out with skip_broken=True."
-    if len(broken) == 1:
-        error = broken[0]
-        raise InputError(error.where, error.found, error.expected, f"{error.remedy} {skip}") from error
-    first = "; ".join(f"{error.where}: {error.found}" for error in broken[:3])
-    more = f"; and {len(broken) - 3} more" if len(broken) > 3 else ""
-    found = f"{len(broken)} of {total} patients broken ({first}{more})"
-    raise InputError(folder, found, "readable patients", skip)
-
-# %% ../../nbs/library/data_acdc.ipynb #1a7176f7
 def load(
     folder: str | Path,  # holds `patientNNN/`, or `training/`, or `database/training/`
     frames: str = "ed_es",  # "ed_es", or "all": the whole beat, from the 4-D files
@@ -387,8 +376,8 @@ def load(
     parts = list(_for_each(lambda patient: _attempt(crops_of, patient), patients, "ACDC"))
     broken = [part for part in parts if isinstance(part, InputError)]
     if broken and (not skip_broken or len(broken) == len(parts)):
-        _refuse(Path(folder), broken, len(parts))
-    notes = ["generated phantoms, not patients"] if _is_generated(patients) else []
+        refuse_broken(Path(folder), broken, len(parts), "patients")
+    notes = ["generated phantoms, not patients"] if is_drawn(patients[0].parent) else []
     notes += [f"a patient was left out. {error}" for error in broken]
     return _assemble([part for part in parts if not isinstance(part, InputError)], notes)
 
@@ -404,11 +393,6 @@ def _check_options(frames: str, roi: str, box_per: str, size: int):
         raise InputError("box_per", "'slice' with roi='motion'", "'subject'", "Motion gives one box each.")
     if not (isinstance(size, int) and 8 <= size <= 1024):
         raise InputError("size", repr(size), "a whole number from 8 to 1024", "Choose the side in pixels.")
-
-# %% ../../nbs/library/data_acdc.ipynb #b08636c7
-def _is_generated(patients: list[Path]) -> bool:
-    "Whether phantoms were written there, and not scans of people."
-    return (patients[0].parent / "SYNTHETIC.txt").exists()
 
 # %% ../../nbs/library/data_acdc.ipynb #34a1b9db
 def _assemble(parts: list[Crops], notes: list[str]) -> Cohort:
@@ -431,13 +415,6 @@ def _assemble(parts: list[Crops], notes: list[str]) -> Cohort:
     return Cohort(table, CLASSES, images, masks, MASK_CLASSES if with_masks else (), notes=tuple(notes))
 
 # %% ../../nbs/library/data_acdc.ipynb #b6832a8c
-def _finding(level: str, error: InputError) -> dict:
-    "A row of the table of findings."
-    return {"level": level} | {
-        part: getattr(error, part) for part in ("where", "found", "expected", "remedy")
-    }
-
-
 class Checked(NamedTuple):
     "What was found in one patient."
 
@@ -448,7 +425,7 @@ class Checked(NamedTuple):
     slices_with_mask: int
     findings: list[dict]
 
-# %% ../../nbs/library/data_acdc.ipynb #acf5341a
+# %% ../../nbs/library/data_acdc.ipynb #7ace0eac
 def _check_frame(patient: Path, number: int, findings: list[dict]) -> tuple[Volume | None, Volume | None]:
     "Image and mask of a frame; None, and a finding, for what cannot be used."
     image = _attempt(lambda folder: _read_frame(folder, number), patient)
@@ -463,41 +440,37 @@ def _check_frame(patient: Path, number: int, findings: list[dict]) -> tuple[Volu
         problems.append(InputError(paths[1], found, expected, "Download this patient again."))
     if not problems and not np.allclose(mask.spacing_mm, image.spacing_mm, rtol=1e-3):
         found, expected = f"spacing {mask.spacing_mm}", f"{image.spacing_mm} as in {paths[0].name}"
-        findings.append(_finding("warning", InputError(paths[1], found, expected, "The image's is used.")))
-    findings += [_finding("error", problem) for problem in problems]
+        findings.append(finding("warning", paths[1], found, expected, "The image's is used."))
+    findings += [finding("error", *problem.args) for problem in problems]
     return tuple(None if isinstance(part, InputError) else part for part in (image, mask))
 
-# %% ../../nbs/library/data_acdc.ipynb #f37d097f
+# %% ../../nbs/library/data_acdc.ipynb #acf5341a
 def _check_beat(patient: Path, info: Info, images: dict[int, Volume], findings: list[dict]):
     "Compare the 4-D file, where there is one, with the frames that have their own file."
     path = _file(patient, "4d")
     beat = _attempt(lambda folder: _read_beat(folder, info), patient) if path.exists() else None
     if isinstance(beat, InputError):
-        findings.append(_finding("error", beat))
+        findings.append(finding("error", *beat.args))
     elif beat:
         differs = [n for n, image in images.items() if not np.array_equal(image.voxels, beat.voxels[n - 1])]
         if differs:
             expected = f"the same as in {_file(patient, f'frame{differs[0]:02d}').name}"
-            problem = InputError(
-                path, f"another frame {differs[0]}", expected, "Download this patient again."
-            )
-            findings.append(_finding("error", problem))
+            found = f"another frame {differs[0]}"
+            findings.append(finding("error", path, found, expected, "Download this patient again."))
 
-# %% ../../nbs/library/data_acdc.ipynb #e055bc24
+# %% ../../nbs/library/data_acdc.ipynb #f37d097f
 def _check_patient(patient: Path) -> Checked:
     "Open every file of a patient."
     info, findings = _attempt(read_info, patient), []
     if isinstance(info, InputError):
-        return Checked(patient, "", (), 0, 0, [_finding("error", info)])
+        return Checked(patient, "", (), 0, 0, [finding("error", *info.args)])
     numbers = (info.end_diastole, info.end_systole)
     pairs = {number: _check_frame(patient, number, findings) for number in numbers}
     images = {number: image for number, (image, _) in pairs.items() if image}
     if len({image.voxels.shape for image in images.values()}) == 2:
         first, second = (_file(patient, f"frame{number:02d}") for number in numbers)
         found, expected = f"shape {images[numbers[1]].voxels.shape}", f"that of {first.name}"
-        findings.append(
-            _finding("error", InputError(second, found, expected, "Download this patient again."))
-        )
+        findings.append(finding("error", second, found, expected, "Download this patient again."))
     _check_beat(patient, info, images, findings)
     hashes = tuple(content_hash(image.voxels) for image in images.values())
     seen = [mask.voxels.any(axis=(1, 2)) for _, mask in pairs.values() if mask]
@@ -513,10 +486,7 @@ def _check_twins(checked: list[Checked]) -> list[dict]:
     table, _ = merge_identical(pd.DataFrame(pairs, columns=["subject", "content_hash"]))
     twins = sorted({name for name in table.subject if "+" in name})
     remedy = "load() makes them one subject."
-    return [
-        _finding("warning", InputError(name, "identical images", "different hearts", remedy))
-        for name in twins
-    ]
+    return [finding("warning", name, "identical images", "different hearts", remedy) for name in twins]
 
 # %% ../../nbs/library/data_acdc.ipynb #381194e6
 def _check_counts(folder: Path, checked: list[Checked]) -> list[dict]:
@@ -526,7 +496,7 @@ def _check_counts(folder: Path, checked: list[Checked]) -> list[dict]:
     sizes = {name: int(groups.get(name, 0)) for name in CLASSES}
     listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
     slices, masks = sum(part.slices for part in checked), sum(part.slices_with_mask for part in checked)
-    if _is_generated([patient.patient for patient in checked]):
+    if is_drawn(checked[0].patient.parent):
         size = (True, f"{n} generated phantoms", "any number", "")
     else:
         size = (n in (100, 50), f"{n} patients", "100 (training) or 50 (testing)", "Is it complete?")
@@ -542,9 +512,7 @@ def _check_counts(folder: Path, checked: list[Checked]) -> list[dict]:
         ),
     ]
     return [
-        _finding("ok", InputError(folder, found, expected, ""))
-        if good
-        else _finding("warning", InputError(folder, found, expected, remedy))
+        finding("ok" if good else "warning", folder, found, expected, "" if good else remedy)
         for good, found, expected, remedy in counts
     ]
 
@@ -554,7 +522,5 @@ def verify(
 ) -> pd.DataFrame:  # columns level ("error", "warning", "ok"), where, found, expected, remedy
     "Open every file of an ACDC folder and list what was found, worst first; broken patients do not stop it."
     checked = list(_for_each(_check_patient, patient_folders(folder), "verify ACDC"))
-    findings = [finding for patient in checked for finding in patient.findings]
-    table = pd.DataFrame(findings + _check_twins(checked) + _check_counts(Path(folder), checked))
-    order = table.level.map({"error": 0, "warning": 1, "ok": 2})
-    return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+    findings = [row for patient in checked for row in patient.findings]
+    return worst_first(findings + _check_twins(checked) + _check_counts(Path(folder), checked))

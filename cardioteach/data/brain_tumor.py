@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from .folder import files_in, finding, is_drawn, refuse_broken, worst_first
 
 from ..cohort import Cohort, InputError
 from ..duplicates import DISTANCE, Copies, Fingerprint, compare, describe, fingerprint
 from ..images import grey_window, read_picture, resize, to_uint8
 
 # %% auto #0
-__all__ = ['CLASSES', 'PUBLISHED', 'LEFTOVERS', 'FACTS', 'class_folders', 'picture_files', 'Picture', 'read_one', 'load',
-           'verify']
+__all__ = ['CLASSES', 'PUBLISHED', 'FACTS', 'class_folders', 'picture_files', 'Picture', 'read_one', 'load', 'verify']
 
 # %% ../../nbs/library/data_brain_tumor.ipynb #24255a7c
 CLASSES = ("no", "yes")  # label 0: no tumour, 1: a tumour; the names of the folders
@@ -51,7 +51,7 @@ def class_folders(
     try:
         here, below = ([name for name in CLASSES if (place / name).is_dir()] for place in (folder, inner))
         if here and below:
-            n = sum(len(_listing(place / name)) for place in (folder, inner) for name in CLASSES)
+            n = sum(len(files_in(place / name)) for place in (folder, inner) for name in CLASSES)
             found = f"{n} files: the pictures twice, in {' and '.join(f'{name}/' for name in here)} and in {inner.name}/"
             remedy = f"Kaggle's archive is packed so. Name the folder {inner}: it holds all of them."
             raise InputError(folder, found, "each picture once", remedy)
@@ -62,18 +62,7 @@ def class_folders(
         raise InputError(folder, str(error), "a readable folder", "Check its permissions.") from error
     return place
 
-# %% ../../nbs/library/data_brain_tumor.ipynb #fadf8fed
-LEFTOVERS = ("thumbs.db", "desktop.ini")  # beside names that begin with a dot
-
-
-def _listing(folder: Path) -> list[Path]:
-    "What lies in a class folder, in order, without leftovers of file managers."
-    if not folder.is_dir():
-        return []
-    names = sorted(folder.iterdir(), key=lambda path: path.name)
-    return [path for path in names if path.name[0] != "." and path.name.lower() not in LEFTOVERS]
-
-# %% ../../nbs/library/data_brain_tumor.ipynb #dec36623
+# %% ../../nbs/library/data_brain_tumor.ipynb #de75cf53
 def picture_files(
     place: str | Path,  # holds `yes/` and `no/`
 ) -> list[Path]:
@@ -81,7 +70,7 @@ def picture_files(
     files = []
     for name in CLASSES:
         try:
-            listed = _listing(Path(place) / name)
+            listed = files_in(Path(place) / name)
         except OSError as error:
             raise InputError(place, str(error), "a readable folder", "Check its permissions.") from error
         if not listed:
@@ -132,17 +121,6 @@ def _read_all(files: Sequence[Path], size: int, doing: str) -> tuple[list[Pictur
     broken = [result for result in results if isinstance(result, InputError)]
     return [result for result in results if isinstance(result, Picture)], broken
 
-# %% ../../nbs/library/data_brain_tumor.ipynb #af600640
-def _refuse(place: Path, broken: list[InputError], total: int):
-    "Raise one `InputError` for all broken files."
-    skip = "Mend or remove them, or leave them out with skip_broken=True."
-    if len(broken) == 1:
-        error = broken[0]
-        raise InputError(error.where, error.found, error.expected, f"{error.remedy} {skip}") from error
-    named = "; ".join(f"{Path(error.where).name}: {error.found}" for error in broken[:3])
-    more = f"; and {len(broken) - 3} more" if len(broken) > 3 else ""
-    raise InputError(place, f"{len(broken)} of {total} files broken ({named}{more})", "pictures", skip)
-
 # %% ../../nbs/library/data_brain_tumor.ipynb #696badf5
 def load(
     folder: str | Path,  # holds `yes/` and `no/`, or `brain_tumor_dataset/` with them
@@ -158,10 +136,10 @@ def load(
     pictures, broken = _read_all(files, size, "brain tumour")
     table = pd.DataFrame([picture.facts for picture in pictures], columns=list(FACTS))
     if broken and (not skip_broken or table.label.nunique() < 2):
-        _refuse(place, broken, len(files))
+        refuse_broken(place, broken, len(files))
     copies = _copies(pictures, near)
     table.insert(0, "subject", copies.cluster_names)
-    notes = ["drawn phantoms, not patients"] if _is_drawn(place) else []
+    notes = ["drawn phantoms, not patients"] if is_drawn(place) else []
     notes += [f"a file was left out. {error}" for error in broken]
     notes += [*_about_pixels(table, size), *describe(copies, table.label, CLASSES)]
     images = np.stack([picture.image for picture in pictures])
@@ -177,11 +155,6 @@ def _copies(pictures: list[Picture], near: int | None) -> Copies:
     return compare([picture.marks for picture in pictures], names, near)
 
 
-def _is_drawn(place: Path) -> bool:
-    "Whether phantoms were written there, and not scans of people."
-    return (place / "SYNTHETIC.txt").exists()
-
-
 def _about_pixels(table: pd.DataFrame, size: int) -> list[str]:
     "What was done to the pixels."
     shapes = len(table[["native_rows", "native_columns"]].drop_duplicates())
@@ -190,11 +163,6 @@ def _about_pixels(table: pd.DataFrame, size: int) -> list[str]:
     return said + ([f"{deep} of 16 bits or more, windowed from 1st to 99th percentile"] if deep else [])
 
 # %% ../../nbs/library/data_brain_tumor.ipynb #5631f6d0
-def _finding(level: str, where: Path | str, found: str, expected: str, remedy: str = "") -> dict:
-    "A row of the table of findings."
-    return {"level": level, "where": str(where), "found": found, "expected": expected, "remedy": remedy}
-
-
 def _listed(values: Sequence[str]) -> str:
     "How often each value is there, as in '245 JPEG, 8 PNG'."
     return ", ".join(f"{count} {value}" for value, count in Counter(values).most_common())
@@ -204,10 +172,10 @@ def _check_counts(place: Path, table: pd.DataFrame) -> dict:
     "Pictures of each class against the known counts."
     counts = {name: int((table.label == label).sum()) for label, name in enumerate(CLASSES)}
     found, expected = (", ".join(f"{n} {name}" for name, n in c.items()) for c in (counts, PUBLISHED))
-    if _is_drawn(place):
-        return _finding("ok", place, f"drawn phantoms: {found}", "any number")
+    if is_drawn(place):
+        return finding("ok", place, f"drawn phantoms: {found}", "any number")
     level = "ok" if counts == PUBLISHED else "warning"
-    return _finding(level, place, found, expected, "" if level == "ok" else "Is it complete, and not mixed?")
+    return finding(level, place, found, expected, "" if level == "ok" else "Is it complete, and not mixed?")
 
 # %% ../../nbs/library/data_brain_tumor.ipynb #9d0bca22
 def _check_files(place: Path, table: pd.DataFrame) -> list[dict]:
@@ -218,13 +186,13 @@ def _check_files(place: Path, table: pd.DataFrame) -> list[dict]:
     sides = table[["native_rows", "native_columns"]]
     sizes = f"{len(sides.drop_duplicates())} sizes, sides from {sides.to_numpy().min()} to {sides.to_numpy().max()} pixels"
     findings = [
-        _finding("ok", place, _listed(table["format"] + " " + table["mode"]), "pictures of any mode"),
-        _finding("ok", place, sizes, "any size"),
+        finding("ok", place, _listed(table["format"] + " " + table["mode"]), "pictures of any mode"),
+        finding("ok", place, sizes, "any size"),
     ]
     if lying:
         found = f"{len(lying)} files whose name says another format ({lying[0]})"
         remedy = "The reader looks at the content: nothing to do."
-        findings.append(_finding("warning", place, found, "names that say the format", remedy))
+        findings.append(finding("warning", place, found, "names that say the format", remedy))
     return findings
 
 # %% ../../nbs/library/data_brain_tumor.ipynb #4684a560
@@ -235,13 +203,13 @@ def _check_copies(place: Path, copies: Copies, labels: np.ndarray) -> list[dict]
     remedy = "load() makes copies one subject."
     found = copies.pairs.identical.any(), (~copies.pairs.identical).any()
     rows = [
-        _finding("warning" if there else "ok", place, said, "each picture once", remedy if there else "")
+        finding("warning" if there else "ok", place, said, "each picture once", remedy if there else "")
         for there, said in zip(found, (identical, near), strict=True)
     ]
     if not both:
-        return [*rows, _finding("ok", place, across[0], "one class a picture")]
+        return [*rows, finding("ok", place, across[0], "one class a picture")]
     remedy = "One of the two labels is wrong: look at them."
-    return rows + [_finding("error", place, said, "one class a picture", remedy) for said in across]
+    return rows + [finding("error", place, said, "one class a picture", remedy) for said in across]
 
 # %% ../../nbs/library/data_brain_tumor.ipynb #b64a5d86
 def verify(
@@ -254,14 +222,13 @@ def verify(
     except InputError as error:
         if not error.found.endswith("brain_tumor_dataset/"):
             raise
-        findings.append(_finding("error", error.where, error.found, error.expected, error.remedy))
+        findings.append(finding("error", *error.args))
         place = class_folders(place / "brain_tumor_dataset")
     pictures, broken = _read_all(picture_files(place), 8, "verify brain tumour")
-    findings += [_finding("error", e.where, e.found, e.expected, e.remedy) for e in broken]
+    findings += [finding("error", *error.args) for error in broken]
     table = pd.DataFrame([picture.facts for picture in pictures], columns=list(FACTS))
     findings.append(_check_counts(place, table))
     if pictures:
         findings += _check_files(place, table)
         findings += _check_copies(place, _copies(pictures, DISTANCE), table.label.to_numpy())
-    order = pd.Series([finding["level"] for finding in findings]).map({"error": 0, "warning": 1, "ok": 2})
-    return pd.DataFrame(findings).iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+    return worst_first(findings)

@@ -7,7 +7,7 @@ Docs: https://cardioteach.github.io/cardioteach/lessons/acdc.html.md"""
 # %% ../nbs/lessons/06_acdc.ipynb #b96393e7
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -16,48 +16,38 @@ import pandas as pd
 
 import cardioteach
 from .backbones import features, head
-from cardioteach.claims import (
-    Claim,
-    Result,
-    ResultFile,
-    Verdict,
-    labelled,
-    read_results,
-    verdict_table,
-    write_results,
-)
+from .claims import Claim, Result, ResultFile, Verdict, verdict_table
 from .cohort import Cohort, InputError, class_counts
-from cardioteach.evaluate import (
-    Estimate,
-    Picture,
-    accuracy_over_subjects,
-    subject_vote,
-    summary,
-    wilson,
-    write_report,
-)
+from .evaluate import Picture, accuracy_over_subjects, subject_vote, summary, wilson
 
 # %% auto #0
 __all__ = ['PROTOCOL', 'PAPER_TABLE', 'PAPER', 'PAPER_ACCURACY', 'PAPER_PARTS', 'MEASURED', 'fold_count', 'out_of_fold',
-           'study_table', 'nearest_neighbour_results', 'ladder_figure', 'head_results', 'blank_hearts',
-           'protocol_results', 'study', 'study_figure', 'recovered_hits', 'paper_verdicts', 'experiment']
+           'head_results', 'blank_hearts', 'protocol_results', 'study', 'recovered_hits', 'paper_verdicts',
+           'experiment']
 
 # %% ../nbs/lessons/06_acdc.ipynb #58944b62
 from cardioteach.split import (
-    LADDER,
     Split,
     chance_agreement,
     expected_accuracy,
     folds_by_subject,
-    image_vectors,
     leaky_folds_by_image,
     leaky_split_by_image,
-    nearest_neighbours,
     recognised_share,
     shuffled_labels,
     split_by_subject,
 )
-from .train import Run, cross_validate, curves_figure, describe, fit, read_run, run_folder
+from cardioteach.study import (
+    ladder_figure,
+    measure,
+    nearest_neighbour_results,
+    over_permutations,
+    over_subjects,
+    result,
+    study_figure,
+    study_table,
+)
+from .train import Run, cross_validate, curves_figure, fit, read_run
 
 # %% ../nbs/lessons/06_acdc.ipynb #8c46a21b
 def fold_count(cohort: Cohort) -> int:
@@ -90,101 +80,6 @@ def out_of_fold(
     ]  # as even for drawn labels as for true ones
     return cross_validate(inputs, labels, splits, len(cohort.classes), epochs=epochs, seed=seed)
 
-# %% ../nbs/lessons/06_acdc.ipynb #9e407306
-def _result(method: str, split: str, labels: str, estimate: Estimate, over: str, **setting) -> Result:
-    "A measured number with its label."
-    setting = {"method": method, "split": split, "labels": labels, **setting}
-    return Result(
-        f"{method}, {split}, {labels} labels", estimate.value, estimate.low, estimate.high, over, setting
-    )
-
-
-def _over_permutations(accuracies: np.ndarray) -> tuple[Estimate, str]:
-    "Mean accuracy over permutations of the labels, and their middle 95 %."
-    return Estimate(
-        float(np.mean(accuracies)), *np.percentile(accuracies, [2.5, 97.5]).tolist()
-    ), f"middle 95 % of {len(accuracies)} permutations"
-
-
-def _split_of(left_out: str) -> str:
-    "The split that a rung of the ladder stands for."
-    return {"the image itself": "by image (leaky)", "the whole subject": "by subject"}.get(
-        left_out, f"without {left_out}"
-    )
-
-# %% ../nbs/lessons/06_acdc.ipynb #df9bd514
-def study_table(results: list[Result]) -> pd.DataFrame:
-    "A row for each result: method, split, labels, accuracy with interval, arithmetic's expectation, vote per subject."
-    rows = [
-        {key: r.setting[key] for key in ("method", "split", "labels")}
-        | {
-            "images right [95 %]": str(Estimate(r.value, r.low, r.high))
-            if r.setting.get("images", True)
-            else "",
-            "arithmetic": f"{r.setting['arithmetic']:.2f}" if "arithmetic" in r.setting else "",
-            "people right [95 %]": str(Estimate(*r.setting["per_subject"]))
-            if "per_subject" in r.setting
-            else "",
-        }
-        for r in results
-    ]
-    return pd.DataFrame(rows).set_index("method")
-
-# %% ../nbs/lessons/06_acdc.ipynb #8cfa4aa3
-def nearest_neighbour_results(
-    cohort: Cohort, images: np.ndarray, method: str, permutations: int = 100, seed: int = 0
-) -> list[Result]:
-    "Accuracy of the nearest neighbour on `images` at each rung of the ladder, with true and with shuffled labels."
-    vectors, chance = image_vectors(images), chance_agreement(cohort)
-    shuffled = shuffled_labels(cohort, permutations, seed)
-    nearest = {name: nearest_neighbours(cohort, vectors, reach) for name, reach in LADDER.items()}
-    otherwise = float(np.mean(cohort.labels[nearest["the whole subject"]] == cohort.labels))
-    over = f"bootstrap over {cohort.table.subject.nunique()} subjects"
-    results = []
-    for name, found in nearest.items():
-        same = float(np.mean(cohort.subjects[found] == cohort.subjects))
-        right = accuracy_over_subjects(cohort.labels[found] == cohort.labels, cohort.subjects)
-        setting = {"same_subject": same}
-        expected = {} if name == "the whole subject" else {"arithmetic": expected_accuracy(same, otherwise)}
-        results.append(_result(method, _split_of(name), "true", right, over, **setting, **expected))
-        estimate, spread = _over_permutations((shuffled[:, found] == shuffled).mean(axis=1))
-        expected = {"arithmetic": expected_accuracy(same, chance)}
-        results.append(_result(method, _split_of(name), "shuffled", estimate, spread, **setting, **expected))
-    return results
-
-# %% ../nbs/lessons/06_acdc.ipynb #34c00677
-def ladder_figure(results: list[Result]):
-    "Accuracy of the nearest neighbour at each rung of the ladder: true labels, shuffled labels, and what arithmetic expects."
-    import matplotlib.pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(7.5, 3.4))
-    places = np.arange(len(LADDER))
-    for labels, colour, marker in [("true", "#0072B2", "o"), ("shuffled", "#D55E00", "s")]:
-        rows = [
-            r for r in results if r.setting["method"] == "nearest neighbour" and r.setting["labels"] == labels
-        ]
-        value = np.array([r.value for r in rows])
-        error = np.abs(np.array([[r.low, r.high] for r in rows]).T - value)
-        axis.errorbar(places, value, error, color=colour, marker=marker, capsize=3, label=f"{labels} labels")
-        expected = [r.setting.get("arithmetic", np.nan) for r in rows]
-        axis.plot(
-            places,
-            expected,
-            "x",
-            color="black",
-            markersize=8,
-            label="arithmetic" if labels == "true" else None,
-        )
-    axis.axhline(rows[-1].setting["arithmetic"], color="grey", linewidth=0.8, linestyle=":", label="chance")
-    axis.set_xticks(
-        places, [name.replace(" up to", "\nup to").replace("the ", "the\n", 1) for name in LADDER]
-    )
-    axis.set(ylim=(0, 1.03), xlabel="left out around each image", ylabel="accuracy")
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, loc="upper right")
-    figure.tight_layout()
-    return figure
-
 # %% ../nbs/lessons/06_acdc.ipynb #5a6091a9
 def head_results(
     cohort: Cohort, inputs: np.ndarray, permutations: int = 20, epochs: int = 50, seed: int = 0
@@ -199,20 +94,17 @@ def head_results(
         votes = [subject_vote(cohort.labels, repeat, cohort.subjects) for repeat in found]
         hits = round(np.mean([(vote.truth == vote.predicted).sum() for vote in votes]))
         found = out_of_fold(cohort, inputs, shuffled, unit, 1, epochs, seed)[:, 0]
-        controls = _over_permutations((found.argmax(axis=-1) == shuffled).mean(axis=1))
+        controls = over_permutations((found.argmax(axis=-1) == shuffled).mean(axis=1))
         seen[unit] = accuracy_over_subjects(right, cohort.subjects)
         recognised = 0 if unit == "subject" else recognised_share(controls[0].value, chance)
         true = {"arithmetic": expected_accuracy(recognised, seen["subject"].value)} if unit == "image" else {}
         control = {"arithmetic": chance} if unit == "subject" else {}
         per_subject = [hits / subjects, *wilson(hits, subjects)]
-        over, name = (
-            f"bootstrap over {subjects} subjects",
-            "by subject" if unit == "subject" else "by image (leaky)",
-        )
+        over, name = over_subjects(cohort), "by subject" if unit == "subject" else "by image (leaky)"
         results.append(
-            _result("paper's head", name, "true", seen[unit], over, per_subject=per_subject, **true)
+            result("paper's head", name, "true", seen[unit], over, per_subject=per_subject, **true)
         )
-        results.append(_result("paper's head", name, "shuffled", controls[0], controls[1], **control))
+        results.append(result("paper's head", name, "shuffled", *controls, **control))
     return results[2:] + results[:2]  # by image first
 
 # %% ../nbs/lessons/06_acdc.ipynb #b3fa69a5
@@ -251,10 +143,10 @@ def protocol_results(cohort: Cohort, repeats: int = 3, seed: int = 0) -> list[Re
                 found = cross_val_predict(forest, people[columns].to_numpy(), people.label, cv=draw)
             right += found == people.label
         estimate = accuracy_over_subjects(right / repeats, people.index)
-        over = f"bootstrap over {len(people)} subjects, one answer each"
+        over = f"{over_subjects(cohort)}, one answer each"
         per_subject = [estimate.value, estimate.low, estimate.high]
         results.append(
-            _result(method, "by subject", "true", estimate, over, per_subject=per_subject, images=False)
+            result(method, "by subject", "true", estimate, over, per_subject=per_subject, images=False)
         )
     return results
 
@@ -263,47 +155,12 @@ def study(
     cohort: Cohort, inputs: np.ndarray, permutations: int = 20, epochs: int = 50, seed: int = 0
 ) -> list[Result]:
     "All controls of this lesson on a cohort and its features; background only where the masks are there."
-    results = nearest_neighbour_results(cohort, cohort.images, "nearest neighbour", seed=seed)
+    results = nearest_neighbour_results(cohort, cohort.images, seed=seed)
     results += head_results(cohort, inputs, permutations, epochs, seed)
     if cohort.masks is not None:
         background = nearest_neighbour_results(cohort, blank_hearts(cohort), "background only", seed=seed)
         results += [r for r in background if not r.setting["split"].startswith("without")]
     return results + protocol_results(cohort, seed=seed)
-
-# %% ../nbs/lessons/06_acdc.ipynb #bcf44804
-def study_figure(results: list[Result]):
-    "By image and by subject, with true and with shuffled labels, for each method that has all four."
-    import matplotlib.pyplot as plt
-
-    methods = [
-        m
-        for m in ("nearest neighbour", "paper's head", "background only")
-        if any(r.setting["method"] == m for r in results)
-    ]
-    figure, axes = plt.subplots(
-        1, len(methods), figsize=(3.1 * len(methods), 3.2), sharey=True, squeeze=False
-    )
-    for axis, method in zip(axes[0], methods, strict=True):
-        for labels, colour, marker, shift in [
-            ("true", "#0072B2", "o", -0.08),
-            ("shuffled", "#D55E00", "s", 0.08),
-        ]:
-            for place, split in enumerate(("by image (leaky)", "by subject")):
-                (r,) = (r for r in results if r.name == f"{method}, {split}, {labels} labels")
-                error = [[max(r.value - r.low, 0)], [max(r.high - r.value, 0)]]
-                label = f"{labels} labels" if place == 0 else None
-                axis.errorbar(
-                    place + shift, r.value, error, color=colour, marker=marker, capsize=4, label=label
-                )
-        (chance,) = (r for r in results if r.name == f"{method}, by subject, shuffled labels")
-        axis.axhline(chance.setting["arithmetic"], color="grey", linewidth=0.8, linestyle=":", label="chance")
-        axis.set_xticks([0, 1], ["by image\n(leaky)", "by subject"])
-        axis.set(xlim=(-0.5, 1.5), ylim=(0, 1.03), title=method)
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].set_ylabel("accuracy")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="lower center", ncols=3, frameon=False)
-    figure.tight_layout(rect=(0, 0.08, 1, 1))
-    return figure
 
 # %% ../nbs/lessons/06_acdc.ipynb #e60e3577
 PAPER_TABLE = pd.DataFrame(
@@ -377,9 +234,9 @@ def paper_verdicts() -> list[Verdict]:
 MEASURED = Path(cardioteach.__file__).parent / "results" / "acdc_mobilenet.json"
 
 # %% ../nbs/lessons/06_acdc.ipynb #8f1e75781
-def _sections(runs: dict[str, Run], results: list[Result], about: str, notes: tuple[str, ...]) -> dict:
-    "The report of an experiment."
-    sections = {"What was measured": [about, *notes]}
+def _sections(runs: dict[str, Run], results: list[Result]) -> dict:
+    "What stands in the report of an experiment."
+    sections = {}
     trained = [summary({name: run.evaluation for name, run in runs.items()})]
     trained += [
         Picture(curves_figure(run.history, name), f"Loss and accuracy over the epochs, {name}")
@@ -414,31 +271,23 @@ def experiment(
     epochs: int = 50,
 ) -> tuple[Path, list[Result]]:  # the folder, the study's results
     "The paper's training by image and by subject, the study of what the score is made of, and one report of it all."
-    import matplotlib.pyplot as plt
-
     draw = {"subject": split_by_subject, "image": leaky_split_by_image}
     splits = {
         unit: draw[unit](cohort, (70, 20, 10), about.seed) for unit in units
     }  # what is impossible fails first
     fold_count(cohort)
     inputs = features(cohort.images, base)
-    settings = {
-        "about": asdict(about) | {"results": []},
-        "units": list(units),
-        "permutations": permutations,
-        "epochs": epochs,
-    }
-    with run_folder(folder, settings, "report.html") as folder:
+
+    def work(folder: Path) -> tuple[list[Result], dict]:
         runs = {
             split.name: _run(cohort, split, base, inputs, folder / f"by-{unit}", epochs)
             for unit, split in splits.items()
         }
         results = study(cohort, inputs, permutations, epochs, about.seed) if len(units) == 2 else []
-        write_results(folder / "results.json", replace(about, results=tuple(results)))
-        sections = _sections(runs, results, labelled(folder / "results.json"), cohort.notes)
-        write_report(folder / "report.html", about.title, sections)
-    plt.close("all")
-    return folder, results
+        return results, _sections(runs, results)
+
+    settings = {"units": list(units), "permutations": permutations, "epochs": epochs}
+    return measure(cohort, folder, about, settings, work)
 
 # %% ../nbs/lessons/06_acdc.ipynb #8fa4d8e81
 def _run(

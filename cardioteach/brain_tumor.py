@@ -8,9 +8,7 @@ Docs: https://cardioteach.github.io/cardioteach/lessons/brain_tumor.html.md"""
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -21,21 +19,12 @@ from tqdm.auto import tqdm
 
 import cardioteach
 from .backbones import backbone, features, precision
-from cardioteach.claims import (
-    UNITS,
-    Claim,
-    Result,
-    ResultFile,
-    Verdict,
-    labelled,
-    read_results,
-    verdict_table,
-    write_results,
-)
+from .claims import UNITS, Claim, Result, ResultFile, Verdict, read_results, verdict_table
 from .cohort import Cohort, InputError, class_counts
-from .evaluate import Estimate, Picture, accuracy_over_subjects, wilson, write_report
+from .evaluate import Estimate, Picture, accuracy_over_subjects, wilson
 from .split import Split, folds_by_subject, leaky_folds_by_image
-from .train import run_folder
+from .study import measure, numbers_table, with_interval
+from .train import restartable
 
 # %% auto #0
 __all__ = ['LAST_KERNEL', 'BATCH', 'Methods', 'FRAME', 'MEASURED', 'PAPER', 'frame_of', 'forest', 'paper_cnn', 'paper_head',
@@ -170,10 +159,7 @@ def five_parts(
         found = f"{counts.min()} different picture(s) of class {counts.idxmin()!r}"
         raise InputError("cohort", found, "5 or more, one for each part", "Use more pictures.")
     draw = {"subject": folds_by_subject, "image": leaky_folds_by_image}[unit]
-    return [
-        replace(split, train=np.union1d(split.train, split.validation), validation=split.validation[:0])
-        for split in draw(cohort, 5, repeats, seed)
-    ]
+    return draw(cohort, 5, repeats, seed, validation=False)
 
 # %% ../nbs/lessons/04_brain_tumor.ipynb #d3051966
 BATCH = 32  # images in a step, as in the paper
@@ -182,14 +168,10 @@ BATCH = 32  # images in a step, as in the paper
 def trained_again(build: Callable[[int], keras.Model], epochs: int = 10) -> Callable[..., np.ndarray]:
     "A function that trains a network from new weights with Adam, and gives its answers for the test part."
     model = build(0)
-    model.compile("adam", "binary_crossentropy", jit_compile=False)
-    model.optimizer.build(model.trainable_variables)
-    fresh = [keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
+    restart = restartable(model, keras.optimizers.Adam())
 
     def train(inputs: np.ndarray, labels: np.ndarray, split: Split, seed: int) -> np.ndarray:
-        model.set_weights(build(seed).get_weights())
-        for variable, value in zip(model.optimizer.variables, fresh, strict=True):
-            variable.assign(value)
+        restart(build(seed).get_weights())
         for epoch in range(epochs):
             order = np.random.default_rng([seed, epoch]).permutation(split.train)
             for start in range(0, len(order), BATCH):
@@ -367,11 +349,6 @@ def results_of(table: pd.DataFrame, subject_source: str = "inferred") -> list[Re
     return results
 
 # %% ../nbs/lessons/04_brain_tumor.ipynb #7f1ad31d
-def _said(r: Result) -> str:
-    "A result with its interval, as text; a dash where there is none."
-    return str(Estimate(r.value, *(np.nan if end is None else end for end in (r.low, r.high))))
-
-
 def study_table(results: Sequence[Result]) -> pd.DataFrame:
     "A row for each method: accuracy by image and by subject, the lowest and highest of its splits, the gain by the leak, AUC."
     found = {r.name: r for r in results}
@@ -383,17 +360,17 @@ def study_table(results: Sequence[Result]) -> pd.DataFrame:
         leak, auc = found[f"{method}, gain by the leak"], found[f"{method}, by subject, AUC"]
         by_split = subject.setting["by_split"]
         rows[method] = {
-            "by image (leaky) [95 %]": _said(image),
-            "by subject [95 %]": _said(subject),
+            "by image (leaky) [95 %]": with_interval(image),
+            "by subject [95 %]": with_interval(subject),
             "splits by subject": f"{min(by_split):.2f} to {max(by_split):.2f} ({len(by_split)})",
-            "gain by the leak [95 %]": _said(leak),
+            "gain by the leak [95 %]": with_interval(leak),
             "AUC by subject": f"{auc.value:.2f}",
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 # %% ../nbs/lessons/04_brain_tumor.ipynb #c0495b81
 def study_figure(results: Sequence[Result], printed: dict[str, float] | None = None):
-    "Accuracy of each method by image and by subject with intervals, its splits as small dots, and printed numbers as lines."
+    "Accuracy of each method by image and by subject with intervals, its splits as ticks, and printed numbers as lines."
     import matplotlib.pyplot as plt
 
     found = [r for r in results if r.setting.get("metric") == "accuracy"]
@@ -473,7 +450,7 @@ def networks_against_cnn(results: dict[str, list[Result]]) -> pd.DataFrame:
                 better = np.greater(r.setting["by_split"], cnn.setting["by_split"]).sum()
                 name = FRAME if network == FRAME else f"{network}: {r.setting['method']}"
                 rows[name] = {
-                    "accuracy [95 %]": _said(r),
+                    "accuracy [95 %]": with_interval(r),
                     "less the CNN [95 %]": str(difference_over_splits(cnn, r)),
                     "better in": f"{better} of {len(cnn.setting['by_split'])} splits",
                 }
@@ -502,11 +479,13 @@ def _verdicts_on_weights() -> list[Verdict]:
     says = "a dense network on 100 x 100 pixels has more than a million weights"
     dense = Claim("dense", PAPER, "Section 2.2", says, 1e6)
     plan = Claim("plan", PAPER, "Section 3.3", "the second block has the same parameters as the first")
-    own = "one layer of 100 neurons, one answer; the paper's own head has 8,421,889"
-    code = "its code ends in a 3 x 3 convolution: 34,145 weights and not 36,849"
+    flattened = paper_head(4 * 4 * 2048).count_params()  # the features of ResNet50 for 128 x 128 pixels
+    own = f"one layer of 100 neurons, one answer; the paper's own head has {flattened:,}"
+    text, code = (paper_cnn(version).count_params() for version in ("text", "code"))
+    because = f"its code ends in a 3 x 3 convolution: {code:,} weights and not {text:,}"
     return [
         Verdict(dense, "reproduced", own, float(100 * 100 * 100 + 100 + 100 + 1), "arithmetic"),
-        Verdict(plan, "contradicted", code, 34_145.0, "paper_cnn"),
+        Verdict(plan, "contradicted", because, float(code), "paper_cnn"),
     ]
 
 # %% ../nbs/lessons/04_brain_tumor.ipynb #b1f8e827
@@ -556,8 +535,8 @@ def paper_verdicts() -> list[Verdict]:
     ]
 
 # %% ../nbs/lessons/04_brain_tumor.ipynb #4dc0ab67
-def _sections(results: list[Result], about: str, cohort: Cohort) -> dict:
-    "The report of an experiment."
+def _sections(results: list[Result], cohort: Cohort) -> dict:
+    "What stands in the report of an experiment."
     picture = Picture(
         study_figure(results, {"always 'tumour'": max(np.bincount(cohort.labels)) / len(cohort)}),
         "Accuracy of each method by image and by subject, with the single splits",
@@ -568,26 +547,11 @@ def _sections(results: list[Result], about: str, cohort: Cohort) -> dict:
         "Gain by the leak: how much more is right, picture by picture, when copies may be in training. "
         f"'{FRAME}' sees no brain: what it scores above the majority, the collection gives away."
     )
-    files = verdict_table(paper_verdicts())
     return {
-        "What was measured": [about, *cohort.notes],
         "Accuracy": [meaning, picture, study_table(results)],
-        "All numbers": [_numbers(results)],
-        "Claims of the paper": [files],
+        "All numbers": [numbers_table(results)],
+        "Claims of the paper": [verdict_table(paper_verdicts())],
     }
-
-
-def _numbers(results: list[Result]) -> pd.DataFrame:
-    "Every result with its interval and what it is over."
-    rows = {
-        r.name: {
-            "value": f"{r.value:.3f}",
-            "95 %": "-" if r.low is None else f"{r.low:.3f} to {r.high:.3f}",
-            "over": r.interval,
-        }
-        for r in results
-    }
-    return pd.DataFrame.from_dict(rows, orient="index")
 
 # %% ../nbs/lessons/04_brain_tumor.ipynb #461b6ac9
 def experiment(
@@ -599,28 +563,16 @@ def experiment(
     epochs: int = 10,  # of the methods, for the settings
 ) -> tuple[Path, list[Result]]:  # the folder, the results
     "Methods over repeated splits by image and by subject, and one report of it all; taken up if it was interrupted."
-    import matplotlib.pyplot as plt
-
     splits = [
         split for unit in ("image", "subject") for split in five_parts(cohort, unit, repeats, about.seed)
     ]
     methods = {FRAME: (frame_of(cohort).to_numpy(), forest)} | methods
-    settings = {
-        "about": asdict(about) | {"results": []},
-        "methods": list(methods),
-        "repeats": repeats,
-        "epochs": epochs,
-    }
-    with run_folder(folder, settings, "report.html") as folder:
-        progress = folder / "progress"
-        progress.mkdir(exist_ok=True)
-        table = predictions(cohort, methods, splits, progress)
-        results = results_of(table, cohort.subject_source)
+
+    def work(folder: Path) -> tuple[list[Result], dict]:
+        table = predictions(cohort, methods, splits, folder / "progress")
         table.to_csv(folder / "predictions.csv", index=False, float_format="%.6g")
-        write_results(folder / "results.json", replace(about, results=tuple(results)))
-        write_report(
-            folder / "report.html", about.title, _sections(results, labelled(folder / "results.json"), cohort)
-        )
-        shutil.rmtree(progress)
-    plt.close("all")
-    return folder, results
+        results = results_of(table, cohort.subject_source)
+        return results, _sections(results, cohort)
+
+    settings = {"methods": list(methods), "repeats": repeats, "epochs": epochs}
+    return measure(cohort, folder, about, settings, work)

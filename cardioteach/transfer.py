@@ -19,6 +19,7 @@ from .backbones import backbone, variance_with_floor
 from .cohort import Cohort, InputError
 from .evaluate import Estimate
 from .split import Split
+from .train import restartable
 
 # %% auto #0
 __all__ = ['BATCH', 'STYLES', 'training_rows', 'linear_head', 'head_scores', 'auc', 'alexnet', 'feature_maps', 'classifier',
@@ -135,17 +136,10 @@ def trainer(
     shorten: int = 1,  # the training by this factor: for tests
 ) -> Callable:  # train(images, labels, weights, seed) -> the model, trained
     "A function that trains `model` from given weights, as often as it is called."
-    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", jit_compile=False)
-    model.optimizer.build(model.trainable_variables)
-    state = model.optimizer.variables
-    fresh = [
-        keras.ops.convert_to_numpy(variable) for variable in state
-    ]  # of the optimizer before its first step
+    restart = restartable(model, keras.optimizers.Adam(rate))
 
     def train(images: np.ndarray, labels: np.ndarray, weights: list, seed: int = 0) -> keras.Model:
-        model.set_weights(weights)
-        for variable, value in zip(state, fresh, strict=True):
-            variable.assign(value)
+        restart(weights)
         random, n = np.random.default_rng(seed), len(images)
         steps = batches(n) // shorten
         order = np.concatenate([random.permutation(n) for _ in range(steps * batch // n + 1)])

@@ -107,7 +107,7 @@ def test_numbering_of_two_people():
     order = [(person, place) for person, place, _ in found]
     assert order[:12] == [(person, place) for place in range(27, 33) for person in (2, 1)]
     assert order[12:62] == [(person, place) for place in range(1, 26) for person in (2, 1)]
-    assert order[62:] == [(1, 26), (2, 26)]
+    assert order[62:] == [(2, 26), (1, 26)]
     assert [name for *_, name in found[:2]] == [
         "Moderate_Demented/moderate.jpg",
         "Moderate_Demented/moderate_2.jpg",

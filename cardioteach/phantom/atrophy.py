@@ -84,7 +84,7 @@ def _orders(persons: int) -> tuple:  # two lists of (person, slice)
     test = [(person, 26) for person in by_number[trained:]]
     test += [(person, place) for place in range(27, SLICES + 1) for person in by_number]
     train = [(person, place) for place in range(1, 26) for person in by_text]
-    train += [(person, 26) for person in sorted(by_number[:trained], key=str)]
+    train += [(person, 26) for person in by_text if person in by_number[:trained]]
     return test, train
 
 

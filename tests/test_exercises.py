@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell
 from cardioteach import classroom
 from cardioteach.classroom import fill_in, graded_cells, read_notebook, release, release_path
 from cardioteach.cli import main
+from cardioteach.data.alzheimer import numbering
 
 EXERCISES = ROOT / "exercises"
 NAMES = sorted(path.stem for path in EXERCISES.glob("source/*/*.ipynb"))
@@ -140,6 +141,14 @@ def test_quizzes_are_usable(path, monkeypatch):
     shown.clear()
     classroom.quiz(path.stem)
     assert again == [part.data for part in shown], "the stored output would change at every run"
+
+
+@pytest.mark.parametrize("people", [2, 28, 70, 100])
+def test_the_alzheimer_exercises_copy_the_order_of_the_reader(people):
+    cells = read_notebook(source_path("05_alzheimer")).cells
+    helpers, names = next(cell.source for cell in cells if "def order(" in cell.source), {}
+    exec(helpers, names)
+    assert names["order"](people) == numbering(people)[:, 0].tolist()
 
 
 def test_what_grading_leaves_is_ignored_by_git():

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from .folder import finding, is_drawn, refuse_broken, worst_first
 
 from ..cohort import Cohort, InputError, content_hash, merge_identical
+from .folder import finding, is_drawn, refuse_broken, worst_first
 from ..images import AGAIN, Volume, grey_window, read_nifti, resize, to_uint8
 
 # %% auto #0

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from .folder import files_in, finding, is_drawn, refuse_broken, worst_first
 
 from ..cohort import Cohort, InputError
+from .folder import files_in, finding, is_drawn, refuse_broken, worst_first
 from ..duplicates import DISTANCE, Copies, Fingerprint, compare, describe, fingerprint
 from ..images import grey_window, read_picture, resize, to_uint8
 

@@ -48,6 +48,17 @@ def _phantom_brain(options) -> int:
     )
     return 0
 
+# %% ../nbs/library/cli.ipynb #e317b3cb
+def _phantom_atrophy(options) -> int:
+    "Write drawn series of brain slices and say who is in them."
+    from cardioteach.phantom import atrophy
+
+    folder = atrophy.make(options.folder, options.subjects, options.seed, options.layout)
+    people = ", ".join(f"{n} {label}" for label, n in atrophy.counts(options.subjects).items())
+    print(f"{folder}: 32 slices each of {options.subjects} drawn people ({people}).")
+    print("Whose slice each file is, stands in truth.csv.")
+    return 0
+
 # %% ../nbs/library/cli.ipynb #a7ba3b0b
 def _verify(options) -> int:
     "Print what was found in a data set's folder, worst first; 1 if anything is an error."
@@ -76,6 +87,14 @@ def _phantom_heads(seed: int) -> Path:
 
     print("No data given: drawn heads (a phantom).", HOW_TRUE)
     return make(seed=seed)
+
+
+def _phantom_series(seed: int) -> Path:
+    "The phantom of the Alzheimer lesson in the cache, made if it is not there."
+    from cardioteach.phantom.atrophy import make
+
+    print("No data given: drawn brains (a phantom).", HOW_TRUE)
+    return make(subjects=60, seed=seed)
 
 
 HOW_TRUE = "They show how things work, not how large they are in real data."
@@ -145,15 +164,17 @@ def _train_acdc(options) -> int:
     about = _about_acdc(cohort, base, options)
     units = {"subject": ("subject",), "leaky-image": ("image",), None: ("image", "subject")}[options.split]
     where, results = acdc.experiment(cohort, base, options.out, about, units, epochs=options.epochs)
-    _say(acdc, where, results)
+    _say(where, results)
     return 0
 
 # %% ../nbs/library/cli.ipynb #4b4253721
-def _say(acdc, where: Path, results: list):
+def _say(where: Path, results: list):
     "Print the tables of an experiment and name its report."
+    from cardioteach.study import study_table
+
     if results:
         print("\n95 % intervals in brackets; arithmetic: what recognising people explains.\n")
-        print(acdc.study_table(results).to_string())
+        print(study_table(results).to_string())
         by = {
             r.name.removeprefix("nearest neighbour, "): r.value
             for r in results
@@ -216,6 +237,71 @@ def _train_brain_tumor(options) -> int:
     _say_where(where)
     return 0
 
+# %% ../nbs/library/cli.ipynb #c361cadc
+def _alzheimer_network(options, size: int) -> tuple:
+    "The network that is measured, and how."
+    from cardioteach import alzheimer
+    from cardioteach.backbones import backbone
+
+    if options.model == "transfer":
+        base = backbone(options.backbone, options.weights, size, seed=options.seed)
+        return base, alzheimer.linear_heads(base)
+    if options.model == "resnet1d":
+        name = f"ResNet1d, width {options.width:g}"
+        build = lambda seed: alzheimer.resnet1d(options.width, size, seed=seed)  # noqa: E731
+    else:
+        name = f"ResNet50-1d, weights {Path(options.weights).name}"
+        build = lambda seed: alzheimer.resnet50_1d(options.weights, size, seed=seed)  # noqa: E731
+    network = build(options.seed)
+    return network, alzheimer.network(name, build, options.epochs or alzheimer.EPOCHS[network.name])
+
+# %% ../nbs/library/cli.ipynb #d8111140
+def _about_alzheimer(cohort, network, options):
+    "The `ResultFile` of this data and run, still without results."
+    from cardioteach.train import describe
+
+    own = {
+        "transfer": ("backbone", "weights"),
+        "resnet1d": ("width", "epochs"),
+        "resnet50-1d": ("weights", "epochs"),
+    }
+    return describe(
+        cohort,
+        network,
+        title=f"Alzheimer, {'slices of brain MRI' if options.data else 'drawn brains, not real'}",
+        name="Alzheimer set" if options.data else "phantom atrophy, 60 subjects",
+        command=_command(options, "ALZHEIMER", ("model", *own[options.model], "seed")),
+        roi="whole slice",
+        weights="trained from scratch" if options.model == "resnet1d" else Path(options.weights).name,
+        seed=options.seed,
+    )
+
+# %% ../nbs/library/cli.ipynb #81822e84
+def _train_alzheimer(options) -> int:
+    "The Alzheimer lesson's experiment on a folder, or on the phantom."
+    from cardioteach.data.alzheimer import load  # before Keras: a wrong folder is found at once
+
+    if options.model == "resnet50-1d" and options.weights == "bundled":
+        print(
+            "No weights of ResNet50 come with this package: it starts from random ones. See --weights imagenet."
+        )
+        options.weights = "none"
+    folder = options.data or _phantom_series(options.seed)
+    print("Reading", folder, flush=True)
+    cohort = load(folder, skip_broken=options.skip_broken)
+    print(cohort, *cohort.notes, sep="\n")
+    with _quiet():
+        from cardioteach import alzheimer, backbones
+
+        backbones.has_gpu()
+    network, methods = _alzheimer_network(options, cohort.images.shape[1])
+    about = _about_alzheimer(cohort, network, options)
+    where, results = alzheimer.experiment(cohort, methods, options.out, about)
+    print("\n95 % intervals over people in brackets; by subject: nobody in training and test at once.\n")
+    print(alzheimer.grades_table(results).to_string())
+    _say_where(where)
+    return 0
+
 # %% ../nbs/library/cli.ipynb #94187098
 def _demo(options) -> int:
     "The main job on the phantom, without a download."
@@ -271,6 +357,7 @@ def _add_train(commands):
     papers = train.add_subparsers(dest="paper", required=True, metavar="PAPER")
     _add_acdc(papers)
     _add_brain_tumor(papers)
+    _add_alzheimer(papers)
 
 # %% ../nbs/library/cli.ipynb #42ad214d
 def _add_acdc(papers):
@@ -327,6 +414,36 @@ def _add_brain_tumor(papers):
     brain.set_defaults(run=_train_brain_tumor)
 
 # %% ../nbs/library/cli.ipynb #aa1e0714
+def _add_alzheimer(papers):
+    "The options of `train alzheimer`."
+    alzheimer = papers.add_parser(
+        "alzheimer", help="brain MRI, four stages of dementia", formatter_class=_Help
+    )
+    alzheimer.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder of the pictures, or parquet files; without it, a phantom",
+    )
+    alzheimer.add_argument(
+        "--model",
+        choices=("transfer", "resnet1d", "resnet50-1d"),
+        default="transfer",
+        help="linear heads on a frozen network, or one of the paper's networks, trained whole",
+    )
+    _add_network(alzheimer)
+    alzheimer.add_argument(
+        "--width",
+        type=float,
+        default=1.0,
+        metavar="W",
+        help="of resnet1d: 0.25 for a laptop, 1 as in the paper",
+    )
+    alzheimer.add_argument("--skip-broken", action="store_true", help="leave broken files out, and say which")
+    _add_run(alzheimer, epochs=None, out="runs/alzheimer")
+    alzheimer.set_defaults(run=_train_alzheimer)
+
+# %% ../nbs/library/cli.ipynb #5689c354
 def _add_network(paper):
     "The options that choose a frozen network."
     paper.add_argument(
@@ -343,11 +460,10 @@ def _add_network(paper):
     )
 
 
-def _add_run(paper, epochs: int, out: str):
+def _add_run(paper, epochs: int | None, out: str):
     "The options of any training."
-    paper.add_argument(
-        "--epochs", type=_positive, default=epochs, metavar="N", help="passes over the training part"
-    )
+    how_many = "passes over the training part" + ("" if epochs else " (default: as many as in the paper)")
+    paper.add_argument("--epochs", type=_positive, default=epochs, metavar="N", help=how_many)
     paper.add_argument("--seed", type=_seed, default=0, metavar="N", help="of splits, weights and shuffling")
     paper.add_argument(
         "--out", type=Path, default=Path(out), metavar="DIR", help="folder of the run; never overwritten"
@@ -367,7 +483,7 @@ def _positive(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
 
-# %% ../nbs/library/cli.ipynb #5689c354
+# %% ../nbs/library/cli.ipynb #acc03ead
 def _add_phantom(commands):
     "The kinds of `phantom`."
     phantom = commands.add_parser("phantom", help="draw synthetic data in a real data set's layout")
@@ -381,6 +497,26 @@ def _add_phantom(commands):
     brain.add_argument("--no-duplicates", action="store_true", help="without copies of other pictures")
     brain.add_argument("--seed", type=_seed, default=0, metavar="N", help="another seed, other people")
     brain.set_defaults(run=_phantom_brain)
+    _add_atrophy(kinds)
+
+# %% ../nbs/library/cli.ipynb #52f9045b
+def _add_atrophy(kinds):
+    "The options of `phantom atrophy`."
+    atrophy = kinds.add_parser(
+        "atrophy", help="brain slices in four stages of atrophy, as Kaggle packs them", formatter_class=_Help
+    )
+    atrophy.add_argument("folder", type=Path, metavar="DIR", help="where to write them")
+    atrophy.add_argument(
+        "--subjects", type=_positive, default=200, metavar="N", help="how many people, of 32 slices each"
+    )
+    atrophy.add_argument(
+        "--layout",
+        choices=("numbered", "parts"),
+        default="numbered",
+        help="four folders of numbered files, or the older release with train and test",
+    )
+    atrophy.add_argument("--seed", type=_seed, default=0, metavar="N", help="another seed, other people")
+    atrophy.set_defaults(run=_phantom_atrophy)
 
 # %% ../nbs/library/cli.ipynb #fb6ab250
 def _add_heart(kinds):
@@ -416,6 +552,10 @@ def _add_verify(commands):
     about = {
         "acdc": ("counts, groups, shapes, labels, identical images", "patient001 ..."),
         "brain-tumor": ("counts, formats, broken files, pictures that are there twice", "yes/ and no/"),
+        "alzheimer": (
+            "counts, numbering, persons by two routes, who is in two parts",
+            "the class folders, or parquet files",
+        ),
     }
     for name, (help_text, holds) in about.items():
         one = sets.add_parser(name, help=help_text)

@@ -309,7 +309,7 @@ def _sylvian(person: Person, p: list, f: dict) -> np.ndarray:
     gape = wide * (np.float32(0.2) + np.float32(0.6) * np.exp(np.float32(0.7) * f["kink"]))
     return np.minimum(fissure, _length(insula + f["curl"], beyond) - gape)
 
-
+# %% ../../nbs/library/phantom_atrophy.ipynb #690a7422
 def _paint_cortex(
     person: Person, p: list, f: dict, mask: np.ndarray, cut: Cut, where: np.ndarray
 ) -> np.ndarray:
@@ -357,7 +357,7 @@ def _pipe(p: list, path, radii, round_mm: float = 0.0) -> np.ndarray:
             depth[near] = _either(depth[near], found, round_mm)
     return depth
 
-
+# %% ../../nbs/library/phantom_atrophy.ipynb #c583dcaa
 def _wide(person: Person) -> float:
     "How wide the ventricles are, so that their area in a slice follows `person.ventricles`: they lie, so it grows slowly."
     return person.ventricles**0.8
@@ -658,7 +658,7 @@ def measure_look(
     look["fall of power, coarse"], look["fall of power, fine"] = _slope(sample, 4, 24), _slope(sample, 24, 60)
     return look | _measure_dark(series, on)
 
-
+# %% ../../nbs/library/phantom_atrophy.ipynb #b2ec6f69
 def _measure_dark(series: np.ndarray, on: np.ndarray) -> dict:
     "Dark area in the middle, where the ventricles are, and around it, where the furrows are."
     white = np.quantile(series.reshape(*series.shape[:2], -1), 0.97, axis=2)[:, :, None, None]

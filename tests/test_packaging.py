@@ -89,7 +89,7 @@ def test_requirements_reach_the_wheel(built):
     needs = re.findall(r"(?m)^Requires-Dist: ([^;\s]+)$", text)
     assert sorted(needs) == sorted(settings["requirements"].split())
     extras = set(re.findall(r"(?m)^Provides-Extra: (\w+)", text))
-    assert extras == {"lessons", "lab", "grade", "gpu", "dev"}
+    assert extras == {"lessons", "lab", "grade", "gpu", "parquet", "dev"}
     assert "License-Expression: Apache-2.0" in text and f"Version: {cardioteach.__version__}" in text
 
 

@@ -9,7 +9,7 @@ import pytest
 from cardioteach import alzheimer, cli
 from cardioteach.claims import read_results
 from cardioteach.cohort import Cohort, InputError
-from cardioteach.data.alzheimer import CLASSES, load, numbering
+from cardioteach.data.alzheimer import CLASSES, link_tests, load, numbering, persons_from_pixels
 from cardioteach.phantom import atrophy
 
 
@@ -103,3 +103,16 @@ def test_the_official_test_part_by_arithmetic():
 def test_widths_that_cannot_be(width):
     with pytest.raises(InputError, match="0.25 to 4"):
         alzheimer.resnet1d(width)
+
+
+@pytest.mark.slow
+def test_the_phantom_at_full_size(tmp_path):
+    from sklearn.metrics import adjusted_rand_score
+
+    cohort = load(atrophy.make(tmp_path / "set"))
+    truth = (
+        atrophy.truth().set_index("file").person.loc[["/".join(f.split("/")[-2:]) for f in cohort.table.file]]
+    )
+    assert len(cohort) == 6400 and adjusted_rand_score(truth, cohort.subjects) == 1
+    assert adjusted_rand_score(truth, persons_from_pixels(cohort.images, cohort.labels)) > 0.99
+    assert (link_tests(cohort).margin > 0).all()

@@ -237,6 +237,26 @@ def _train_brain_tumor(options) -> int:
     _say_where(where)
     return 0
 
+# %% ../nbs/library/cli.ipynb #9f8eb281
+def _check_alzheimer(options):
+    "Settle what depends on the model; an option that the model has no use for is refused, not ignored."
+    from cardioteach.cohort import InputError
+
+    uses = {"transfer": (), "resnet1d": ("width", "epochs"), "resnet50-1d": ("epochs",)}[options.model]
+    for name in ("width", "epochs"):
+        if getattr(options, name) is not None and name not in uses:
+            found = f"given with --model {options.model}"
+            raise InputError(
+                f"--{name}", found, "a model that has use for it", "Leave it out, or see --help."
+            )
+    if options.model == "resnet1d" and options.width is None:
+        options.width = 1.0
+    if options.model == "resnet50-1d" and options.weights == "bundled":
+        print(
+            "No weights of ResNet50 come with this package: it starts from random ones. See --weights imagenet."
+        )
+        options.weights = "none"
+
 # %% ../nbs/library/cli.ipynb #c361cadc
 def _alzheimer_network(options, size: int) -> tuple:
     "The network that is measured, and how."
@@ -281,11 +301,7 @@ def _train_alzheimer(options) -> int:
     "The Alzheimer lesson's experiment on a folder, or on the phantom."
     from cardioteach.data.alzheimer import load  # before Keras: a wrong folder is found at once
 
-    if options.model == "resnet50-1d" and options.weights == "bundled":
-        print(
-            "No weights of ResNet50 come with this package: it starts from random ones. See --weights imagenet."
-        )
-        options.weights = "none"
+    _check_alzheimer(options)
     folder = options.data or _phantom_series(options.seed)
     print("Reading", folder, flush=True)
     cohort = load(folder, skip_broken=options.skip_broken)
@@ -435,9 +451,8 @@ def _add_alzheimer(papers):
     alzheimer.add_argument(
         "--width",
         type=float,
-        default=1.0,
         metavar="W",
-        help="of resnet1d: 0.25 for a laptop, 1 as in the paper",
+        help="of resnet1d: 0.25 for a laptop, 1 (the default) as in the paper",
     )
     alzheimer.add_argument("--skip-broken", action="store_true", help="leave broken files out, and say which")
     _add_run(alzheimer, epochs=None, out="runs/alzheimer")

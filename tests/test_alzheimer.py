@@ -67,13 +67,15 @@ def test_the_same_run_from_a_shell(folder, tmp_path, capsys):
     assert "seed 0" in (tmp_path / "run" / "report.html").read_text()
 
 
-def test_a_network_without_bundled_weights_says_so(folder, capsys):
+def test_options_that_do_not_fit_are_refused(folder, capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "alzheimer", "--model", "resnet18"])
     assert (
         cli.main(["train", "alzheimer", "--data", str(folder), "--model", "resnet1d", "--width", "0.1"]) == 2
     )
     assert "0.25 trains on a laptop" in capsys.readouterr().err
+    assert cli.main(["train", "alzheimer", "--data", str(folder), "--width", "0.5"]) == 2
+    assert "--width: found given with --model transfer" in capsys.readouterr().err
 
 
 def test_counts_follow_from_the_printed_reports():

@@ -1,4 +1,4 @@
-"""What a paper printed, what we found of it, and the files in which measured results are kept with their labels.
+"""What a paper printed, what we found of it, the ledger of both, and the files in which measured results are kept with their labels.
 
 Docs: https://cardioteach.github.io/cardioteach/library/claims.html.md"""
 
@@ -8,21 +8,28 @@ Docs: https://cardioteach.github.io/cardioteach/library/claims.html.md"""
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import pandas as pd
 
+import cardioteach
+from .audit import as_printed
 from .cohort import InputError
 from .evaluate import Estimate
 
 # %% auto #0
-__all__ = ['VERDICTS', 'RESULT_FORMAT', 'UNITS', 'Claim', 'Verdict', 'verdict_table', 'Result', 'ResultFile', 'write_results',
-           'read_results', 'labelled']
+__all__ = ['KINDS', 'VERDICTS', 'PAPERS', 'LEDGER', 'RESULT_FORMAT', 'UNITS', 'Claim', 'Verdict', 'decided', 'computed',
+           'verdict_table', 'printed_table', 'cell_claims', 'write_ledger', 'read_ledger', 'brief_table', 'Result',
+           'ResultFile', 'write_results', 'read_results', 'labelled']
 
 # %% ../nbs/library/claims.ipynb #16b8594f
+KINDS = ("measured", "derived", "stated")
+
+
 @dataclass(frozen=True)
 class Claim:
     "One thing a paper says."
@@ -31,7 +38,12 @@ class Claim:
     paper: str  # the paper's key, such as "acdc_resnet50v2"
     place: str  # where it stands: "Table 2, row HCM"
     says: str  # in our words
-    printed: float | None = None  # the number, if it is one
+    printed: str = ""  # the number with all its printed digits, if it is one
+    kind: str = "stated"  # one of KINDS
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise InputError("kind", repr(self.kind), f"one of {', '.join(KINDS)}", "Use one of these words.")
 
 # %% ../nbs/library/claims.ipynb #383fbaee
 VERDICTS = ("reproduced", "contradicted", "not reproducible as stated", "not tested")
@@ -56,6 +68,24 @@ class Verdict:
             found = f"'reproduced' for {self.claim.name} without a number and its source"
             raise InputError("verdict", found, "both", "Name the run or computation, or say 'not tested'.")
 
+# %% ../nbs/library/claims.ipynb #d1dc51e1
+def decided(claim: Claim, holds: bool, because: str, ours: float, source: str) -> Verdict:
+    "A verdict that a computation gives: reproduced or contradicted."
+    return Verdict(claim, "reproduced" if holds else "contradicted", because, float(ours), source)
+
+
+def computed(
+    claim: Claim,  # with a printed number
+    ours: float,
+    source: str,  # what computed it
+    because: str,
+    instead: str = "",  # said if it does not hold
+) -> Verdict:
+    "Reproduced if our number is printed as the claim's is, contradicted if not."
+    printed = as_printed(claim.printed)
+    holds = printed.low <= ours <= printed.high
+    return decided(claim, holds, because if holds or not instead else instead, ours, source)
+
 # %% ../nbs/library/claims.ipynb #30707b65
 def _as_text(ours: Estimate | float | None) -> str:
     "Our number as it stands in the table; empty if there is none."
@@ -70,7 +100,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         {
             "place": v.claim.place,
             "claim": v.claim.says,
-            "printed": "" if v.claim.printed is None else f"{v.claim.printed:g}",
+            "printed": v.claim.printed,
             "ours": _as_text(v.ours),
             "verdict": v.verdict,
             "because": v.because,
@@ -78,6 +108,142 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         for v in verdicts
     ]
     return pd.DataFrame(rows)
+
+# %% ../nbs/library/claims.ipynb #9a16b5cf
+PAPERS = {
+    "acdc_resnet50v2": "Irmawati 2024: ACDC heart MRI, ResNet50V2",
+    "slice_levels_cnn_rnn": "Ho and Kim 2022: slice levels, CNN-RNN",
+    "alzheimer_resnet1d": "Ilyassov 2024: Alzheimer MRI, ResNet1d",
+    "brain_tumor_resnet50": "Dogan: brain tumours, CNN and ResNet50",
+    "cnn_overview": "Subashree and Goldena 2024: a review of CNNs",
+}
+
+
+def printed_table(
+    paper: str,  # a key of PAPERS
+    table: str,  # "table 2", "figure 10"
+) -> pd.DataFrame:  # text; index: the first column
+    "A table of a paper, every number with the digits it was printed with."
+    file = Path(cardioteach.__file__).parent / "printed" / f"{paper}_{table.replace(' ', '_')}.csv"
+    if not file.exists():
+        kept = ", ".join(path.stem for path in sorted(file.parent.glob("*.csv")))
+        raise InputError("table", file.stem, f"one of {kept}", "Write the table as the paper does.")
+    return pd.read_csv(file, dtype=str, keep_default_na=False, index_col=0)
+
+# %% ../nbs/library/claims.ipynb #d2b01834
+def cell_claims(
+    paper: str,  # a key of PAPERS
+    table: str,  # "table 2", "figure 10"
+    kinds: Mapping[str, str],  # column: kind of its numbers; other columns are left out
+) -> dict[tuple[str, str], Claim]:  # (row, column): claim; empty cells are left out
+    "The cells of a printed table as claims."
+    cells, place = printed_table(paper, table), table.capitalize()
+    return {
+        (row, column): Claim(
+            f"{table}, {row}, {column}",
+            paper,
+            f"{place}, {row}, {column}",
+            f"{column} of {row}",
+            cells.loc[row, column],
+            kind,
+        )
+        for row in cells.index
+        for column, kind in kinds.items()
+        if cells.loc[row, column]
+    }
+
+# %% ../nbs/library/claims.ipynb #b37d49a0
+LEDGER = Path(cardioteach.__file__).parent / "ledger.csv"
+_COLUMNS = (
+    "paper",
+    "place",
+    "name",
+    "says",
+    "printed",
+    "kind",
+    "verdict",
+    "because",
+    "ours",
+    "low",
+    "high",
+    "source",
+)
+
+
+def _numbers(ours: Estimate | float | None) -> dict[str, str]:
+    "Our number and its interval as text of six digits; empty where there is none."
+    parts = (ours.value, ours.low, ours.high) if isinstance(ours, Estimate) else (ours, None, None)
+    return {
+        name: "" if part is None or math.isnan(part) else f"{part:.6g}"
+        for name, part in zip(("ours", "low", "high"), parts, strict=True)
+    }
+
+
+def write_ledger(file: str | Path, verdicts: Sequence[Verdict]):
+    "Write verdicts as a table of comma-separated values, whole or not at all; the same verdicts give the same file."
+    known = [(v.claim.paper, v.claim.name) for v in verdicts]
+    twice = sorted({name for name in known if known.count(name) > 1})
+    if twice:
+        raise InputError(
+            "verdicts", f"two of {twice[0]}", "one a claim", "Give each claim of a paper its own name."
+        )
+    rows = [
+        asdict(v.claim) | {"verdict": v.verdict, "because": v.because, "source": v.source} | _numbers(v.ours)
+        for v in verdicts
+    ]
+    partial = Path(file).with_suffix(".partial")
+    pd.DataFrame(rows, columns=_COLUMNS).to_csv(partial, index=False, lineterminator="\n")
+    os.replace(partial, file)
+
+# %% ../nbs/library/claims.ipynb #c81e4cf5
+def _as_number(row: dict[str, str]) -> Estimate | float | None:
+    "Our number as it stands in a row of the ledger."
+    if not row["ours"]:
+        return None
+    value, low, high = (float(row[name]) if row[name] else math.nan for name in ("ours", "low", "high"))
+    return value if math.isnan(low) else Estimate(value, low, high)
+
+
+def read_ledger(
+    paper: str | None = None,  # a key of PAPERS; None: all
+    file: str | Path | None = None,  # None: the ledger of this package
+) -> list[Verdict]:
+    "The claims of a paper, or of all papers, with their verdicts."
+    if paper is not None and paper not in PAPERS:
+        raise InputError("paper", repr(paper), f"one of {', '.join(PAPERS)}", "Choose one of these.")
+    rows = pd.read_csv(file or LEDGER, dtype=str, keep_default_na=False).to_dict("records")
+    return [
+        Verdict(
+            Claim(*(row[f.name] for f in fields(Claim))),
+            row["verdict"],
+            row["because"],
+            _as_number(row),
+            row["source"],
+        )
+        for row in rows
+        if paper in (None, row["paper"])
+    ]
+
+# %% ../nbs/library/claims.ipynb #f9e96cd2
+def brief_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    "As `verdict_table`; numbers of one printed table with the same verdict for the same reason stand in one row."
+    groups: dict[tuple, list[Verdict]] = {}
+    for v in verdicts:
+        table, _, cell = v.claim.place.partition(", ")
+        alone = "" if cell else v.claim.name
+        groups.setdefault((v.claim.paper, table, alone, v.verdict, v.because), []).append(v)
+    first = verdict_table([group[0] for group in groups.values()]).to_dict("records")
+    return pd.DataFrame([row | _together(group) for row, group in zip(first, groups.values(), strict=True)])
+
+
+def _together(group: list[Verdict]) -> dict[str, str]:
+    "What a row says of several claims; nothing of a single one."
+    if len(group) == 1:
+        return {}
+    table = group[0].claim.place.partition(", ")[0]
+    numbers = [v.claim.printed for v in group if v.claim.printed]
+    printed = ", ".join(numbers[:3]) + (" ..." if len(numbers) > 3 else "")
+    return {"place": table, "claim": f"{len(group)} cells", "printed": printed, "ours": ""}
 
 # %% ../nbs/library/claims.ipynb #965df85f
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ lessons: .venv/installed  ## run all notebooks at full size and store what they 
 	$(BIN)/python tools/picture.py
 	$(BIN)/nbdev-clean
 
+ledger: .venv/installed  ## every claim of the five papers with its verdict, into cardioteach/ledger.csv
+	$(BIN)/python tools/ledger.py
+
 exercises: .venv/installed  ## the students' copies of all exercises, from exercises/source into exercises/release
 	$(BIN)/python -c "from cardioteach.classroom import write_releases; print(*write_releases(), sep='\n')"
 
@@ -44,4 +47,4 @@ clean:  ## remove what can be made again, .venv too
 .venv/installed: settings.ini setup.py pyproject.toml constraints.txt tools/setup.sh
 	@sh tools/setup.sh
 
-.PHONY: help demo test test-slow lab lessons exercises backbone export docs clean
+.PHONY: help demo test test-slow lab lessons ledger exercises backbone export docs clean

@@ -1,4 +1,4 @@
-"""The same runs from a shell: `cardioteach demo`, `phantom`, `verify`, `train`, `lab`, `grade`.
+"""The same runs from a shell: `cardioteach demo`, `phantom`, `verify`, `train`, `audit`, `grade`, `lab`.
 
 Docs: https://cardioteach.github.io/cardioteach/library/cli.html.md"""
 
@@ -355,6 +355,78 @@ def _grade(options) -> int:
     print(f"\nThe points of each test: {options.out}")
     return int(table.total.isna().any())
 
+# %% ../nbs/library/cli.ipynb #0a6beabc
+def _wrapped(text: str, indent: str) -> str:
+    "A paragraph as wide as the terminal, indented."
+    import shutil
+    import textwrap
+
+    width = max(60, min(110, shutil.get_terminal_size().columns))
+    return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
+
+
+def _audit(options) -> int:
+    "Print claims of the papers with their verdicts; cells with the same verdict for the same reason together."
+    from cardioteach.claims import PAPERS, VERDICTS, brief_table, read_ledger, verdict_table
+    from cardioteach.cohort import InputError
+
+    if options.verdict not in (None, *VERDICTS):
+        raise InputError(
+            "--verdict", repr(options.verdict), f"one of {', '.join(VERDICTS)}", "Use one of these words."
+        )
+    for paper in [options.paper] if options.paper else PAPERS:
+        all_of = read_ledger(paper)
+        counts = ", ".join(f"{sum(v.verdict == word for v in all_of)} {word}" for word in VERDICTS)
+        print(f"{PAPERS[paper]} ({paper})\n  {len(all_of)} claims: {counts}\n")
+        chosen = [
+            v for v in all_of if options.verdict in (None, v.verdict) and options.kind in (None, v.claim.kind)
+        ]
+        for row in (verdict_table if options.cells else brief_table)(chosen).itertuples():
+            numbers = [f"printed {row.printed}"] * bool(row.printed) + [f"ours {row.ours}"] * bool(row.ours)
+            print(_wrapped(f"{row.verdict.upper()}  {row.place}: {'; '.join([row.claim, *numbers])}", "  "))
+            print(_wrapped(row.because, "      "))
+        print()
+    print("By arithmetic and by our own runs; lesson 11 says how. Not for clinical use.")
+    return 0
+
+# %% ../nbs/library/cli.ipynb #a625991c
+def _say_findings(findings: list) -> int:
+    "Print findings, contradictions first; 1 if there is one."
+    for finding in findings:
+        print(_wrapped(f"{finding.level.upper()}  {finding.where}: {finding.says}.", "  "))
+    return int(any(finding.level == "contradiction" for finding in findings))
+
+
+def _audit_reports(options) -> int:
+    "Check pasted classification reports; several are taken to be of the same test images."
+    from cardioteach.audit import audit_report, exchange_findings, read_report
+
+    reports = [read_report(sys.stdin.read() if str(file) == "-" else _text(file)) for file in options.files]
+    status = 0
+    for file, report in zip(options.files, reports, strict=True):
+        print(f"{file}: {len(report)} rows")
+        status |= _say_findings(audit_report(report))
+    return status | _say_findings(exchange_findings(*reports))
+
+
+def _audit_table(options) -> int:
+    "Check a table of precision, recall, F1 and support."
+    from cardioteach.audit import audit_report, read_table
+
+    report = read_table(options.file)
+    print(f"{options.file}: {len(report)} rows")
+    return _say_findings(audit_report(report))
+
+
+def _text(file: Path) -> str:
+    "What a text file says."
+    from cardioteach.cohort import InputError
+
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise InputError(file, str(problem), "a text file", "Save the report as plain text.") from problem
+
 # %% ../nbs/library/cli.ipynb #160fd0f6
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
     "Says the default of each option that has one."
@@ -594,6 +666,40 @@ def _add_grade(commands):
     grade.set_defaults(run=_grade)
 
 # %% ../nbs/library/cli.ipynb #615decce
+def _add_audit(commands):
+    "The options of `audit`, and its two checks."
+    about = "the claims of five papers with their verdicts; or check a report or a table of your own"
+    audit = commands.add_parser("audit", help=about, description=about)
+    audit.add_argument(
+        "--paper", metavar="PAPER", help="its key, as the headings have it: alzheimer_resnet1d ..."
+    )
+    audit.add_argument(
+        "--verdict",
+        metavar="WORD",
+        help="reproduced, contradicted, 'not reproducible as stated' or 'not tested'",
+    )
+    audit.add_argument(
+        "--kind",
+        choices=("measured", "derived", "stated"),
+        help="who can judge it: a run, arithmetic, a reader",
+    )
+    audit.add_argument("--cells", action="store_true", help="every cell of the tables by itself")
+    audit.set_defaults(run=_audit)
+    checks = audit.add_subparsers(dest="check", metavar="CHECK")
+    report = checks.add_parser(
+        "report", help="pasted classification reports of scikit-learn; several: of the same test images"
+    )
+    report.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="plain text; - for what is typed or piped in"
+    )
+    report.set_defaults(run=_audit_reports)
+    table = checks.add_parser(
+        "table", help="a table of precision, recall, F1 and support; first column: classes"
+    )
+    table.add_argument("file", type=Path, metavar="FILE.csv")
+    table.set_defaults(run=_audit_table)
+
+# %% ../nbs/library/cli.ipynb #65953e63
 def _parser() -> argparse.ArgumentParser:
     "The whole command line."
     about = "Rebuild published classifiers of medical images, and find out what their numbers hide. Not for clinical use."
@@ -614,6 +720,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_phantom(commands)
     _add_verify(commands)
     _add_train(commands)
+    _add_audit(commands)
     _add_grade(commands)
     commands.add_parser("lab", help="open JupyterLab on the lessons").set_defaults(run=_lab)
     return parser

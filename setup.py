@@ -10,7 +10,9 @@ settings = config["DEFAULT"]
 
 setup(
     packages=find_packages(include=["cardioteach", "cardioteach.*"]),
-    package_data={"cardioteach": ["ledger.csv", "printed/*.csv", "quizzes/*.json", "results/*.json", "weights/*"]},
+    package_data={
+        "cardioteach": ["ledger.csv", "printed/*.csv", "quizzes/*.json", "results/*.json", "weights/*"]
+    },
     install_requires=settings["requirements"].split(),
     extras_require={
         key.removesuffix("_requirements"): settings[key].split()

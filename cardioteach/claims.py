@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 import cardioteach
@@ -24,7 +25,7 @@ from .evaluate import Estimate
 # %% auto #0
 __all__ = ['KINDS', 'VERDICTS', 'PAPERS', 'LEDGER', 'RESULT_FORMAT', 'UNITS', 'Claim', 'Verdict', 'decided', 'computed',
            'verdict_table', 'printed_table', 'cell_claims', 'write_ledger', 'read_ledger', 'brief_table', 'Result',
-           'ResultFile', 'write_results', 'read_results', 'labelled']
+           'ResultFile', 'write_results', 'read_results', 'labelled', 'accuracy_of', 'difference_over_splits']
 
 # %% ../nbs/library/claims.ipynb #16b8594f
 KINDS = ("measured", "derived", "stated")
@@ -114,7 +115,7 @@ PAPERS = {
     "acdc_resnet50v2": "Irmawati 2024: ACDC heart MRI, ResNet50V2",
     "slice_levels_cnn_rnn": "Ho and Kim 2022: slice levels, CNN-RNN",
     "alzheimer_resnet1d": "Ilyassov 2024: Alzheimer MRI, ResNet1d",
-    "brain_tumor_resnet50": "Dogan: brain tumours, CNN and ResNet50",
+    "brain_tumor_resnet50": "Doğan: brain tumours, CNN and ResNet50",
     "cnn_overview": "Subashree and Goldena 2024: a review of CNNs",
 }
 
@@ -318,3 +319,20 @@ def labelled(file: str | Path) -> str:
         f"{content.title}: {data['images']:,} images of {people}; RoI {content.roi}; "
         f"{net['name']}, {weights}; seed {content.seed}. Command: {content.command}"
     )
+
+# %% ../nbs/library/claims.ipynb #c785140c
+def accuracy_of(results: Sequence[Result], method: str, split: str = "by subject") -> Result:
+    "The accuracy of one method with one kind of split."
+    return next(r for r in results if r.name == f"{method}, {split}, accuracy")
+
+
+def difference_over_splits(
+    first: Result,  # with the accuracy of each split in its setting
+    second: Result,  # of the same splits
+) -> Estimate:
+    "Mean of second less first over the splits, 80/20, with a 95 % interval corrected for their overlap (Nadeau and Bengio 2003)."
+    from scipy.stats import t
+
+    apart = np.subtract(second.setting["by_split"], first.setting["by_split"])
+    reach = t.ppf(0.975, len(apart) - 1) * np.sqrt((1 / len(apart) + 1 / 4) * apart.var(ddof=1))
+    return Estimate(float(apart.mean()), float(apart.mean() - reach), float(apart.mean() + reach))

@@ -129,7 +129,7 @@ def _percentage(claim: Claim, table: str, row: str, column: str) -> Verdict:
     exact, sums = rows.exact[column], rows[["rounded", "printed"]].sum()
     moved = (
         f"{rows['count'][column]:,.0f} of {rows['count'].sum():,.0f} are {exact:.3f} %. Rounded, the row adds up to {sums.rounded:.1f}; "
-        f"as printed, to {sums.printed:.1f}: it was made to."
+        f"as printed, to {sums.printed:.1f}; perhaps one cell was adjusted."
     )
     return computed(
         claim, exact, "percentage of the counts", "It is the rounded share of the printed counts.", moved
@@ -349,7 +349,7 @@ def inside_best() -> pd.DataFrame:  # index: unit; columns: n, low, high, others
     for icc in (0.1, 0.2):
         sizes[f"images, correlation {icc}"] = effective_size(TEST_IMAGES, TEST_IMAGES / TEST_SUBJECTS, icc)
     rows = {}
-    for unit, n in (sizes | {"stacks": TEST_STACKS}).items():
+    for unit, n in (sizes | {"stacks": TEST_STACKS, "subjects": TEST_SUBJECTS}).items():
         best = interval_at(accuracy.max(), n)
         rows[unit] = (round(n), best.low, best.high, int((accuracy >= best.low).sum()) - 1)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["n", "low", "high", "others"])
@@ -369,7 +369,7 @@ def _best_verdicts() -> Iterator[Verdict]:
     inside = inside_best().others
     chosen = (
         f" But the test images chose it among 20, and {inside.min()} to {inside.max()} of the other 15 CNN-RNN rows lie inside its 95 % "
-        "interval, by what counts as one observation."
+        f"interval, by what counts as one observation: {TEST_IMAGES:,} images at the most, {TEST_SUBJECTS} subjects at the least."
     )
     for head, printed, more in (("2-LSTM", "4", chosen), ("Bi-LSTM", "2", "")):
         says = f"measures of seven in which MobileNet with {head} is highest"
@@ -442,7 +442,7 @@ def _on_capacity() -> Verdict:
     weights, half = head_weights(1024), head_weights(1024, 64)
     because = (
         f"On MobileNet's features the bidirectional LSTM has {weights['Bi-LSTM']:,} weights, the two-layer one {weights['2-LSTM']:,}; "
-        f"half the units in each direction would make it {half['Bi-LSTM']:,}."
+        f"half the units in each direction would make it {half['Bi-LSTM']:,}. Section 2.3 itself calls the parameters of Table 4 capacities."
     )
     claim = _claim(
         "Section 3", "capacity", "bidirectional and two-layer models have the same capacity", kind="stated"

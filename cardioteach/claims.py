@@ -172,10 +172,10 @@ _COLUMNS = (
 
 
 def _numbers(ours: Estimate | float | None) -> dict[str, str]:
-    "Our number and its interval as text of six digits; empty where there is none."
+    "Our number and its interval as text of eight digits; empty where there is none."
     parts = (ours.value, ours.low, ours.high) if isinstance(ours, Estimate) else (ours, None, None)
     return {
-        name: "" if part is None or math.isnan(part) else f"{part:.6g}"
+        name: "" if part is None or math.isnan(part) else f"{part:.8g}"
         for name, part in zip(("ours", "low", "high"), parts, strict=True)
     }
 

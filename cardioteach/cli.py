@@ -666,13 +666,20 @@ def _add_grade(commands):
     grade.set_defaults(run=_grade)
 
 # %% ../nbs/library/cli.ipynb #615decce
+_PAPERS = (
+    "acdc_resnet50v2",
+    "slice_levels_cnn_rnn",
+    "alzheimer_resnet1d",
+    "brain_tumor_resnet50",
+    "cnn_overview",
+)
+
+
 def _add_audit(commands):
     "The options of `audit`, and its two checks."
     about = "the claims of five papers with their verdicts; or check a report or a table of your own"
     audit = commands.add_parser("audit", help=about, description=about)
-    audit.add_argument(
-        "--paper", metavar="PAPER", help="its key, as the headings have it: alzheimer_resnet1d ..."
-    )
+    audit.add_argument("--paper", metavar="PAPER", help=f"one of {', '.join(_PAPERS)}")
     audit.add_argument(
         "--verdict",
         metavar="WORD",
@@ -685,7 +692,7 @@ def _add_audit(commands):
     )
     audit.add_argument("--cells", action="store_true", help="every cell of the tables by itself")
     audit.set_defaults(run=_audit)
-    checks = audit.add_subparsers(dest="check", metavar="CHECK")
+    checks = audit.add_subparsers(dest="check", metavar="[CHECK]")
     report = checks.add_parser(
         "report", help="pasted classification reports of scikit-learn; several: of the same test images"
     )
@@ -730,7 +737,12 @@ def main(arguments: list[str] | None = None) -> int:
     "Run one command; an input that cannot be used is one line on the error stream and exit status 2."
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        status = options.run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever reads has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except ValueError as problem:
         from cardioteach.cohort import InputError
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import classification_report
 
+from cardioteach import cli
 from cardioteach.audit import (
     COLUMNS,
     as_printed,
@@ -216,6 +217,7 @@ def test_the_command_prints_the_ledger_without_keras():
 
 
 def test_the_ledger_can_be_filtered(capsys):
+    assert cli._PAPERS == tuple(PAPERS)
     assert main(["audit", "--paper", "acdc_resnet50v2", "--verdict", "contradicted", "--cells"]) == 0
     shown = capsys.readouterr().out
     assert "Table 2, HCM, recall" in shown and "NOT TESTED" not in shown and "alzheimer" not in shown

@@ -408,7 +408,7 @@ def _on_formulas() -> Iterator[Verdict]:
         "contradicted",
         f"That is recall; with it ARV's precision would be {arv.right / arv.support:.5f}, and TP / (TP + FP) gives the "
         f"printed {printed_table(PAPER, 'table 2').loc['ARV', 'precision']}.",
-        float(arv.right / arv.predicted),
+        float(arv.right / arv.support),
         "whole numbers behind Table 2",
     )
     fits = {"recall": ("Equation 3", "recall = TP / (TP + FN)"), "F1": ("Equation 5", "F1 = 2PR / (P + R)")}

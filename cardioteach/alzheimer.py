@@ -22,18 +22,16 @@ from threadpoolctl import threadpool_limits
 
 import cardioteach
 from .backbones import SCALINGS, backbone, features, precision
-from .claims import Claim, Result, ResultFile, Verdict, labelled, read_results, verdict_table
+from .claims import Result, ResultFile, brief_table, read_ledger, read_results
 from .cohort import Cohort, InputError
 from .data.alzheimer import CLASSES, SLICES, link_tests
 from .evaluate import Estimate, Picture, evaluate
 
 # %% auto #0
-__all__ = ['MEASURED', 'BELOW', 'ANY', 'STAGES', 'Starts', 'CHANNEL_WEIGHTS', 'BATCH', 'WEIGHT_DECAY', 'EPOCHS', 'PLANS',
-           'Answers', 'Methods', 'COLUMNS', 'LOOKS', 'PAPER', 'TEST_IMAGES', 'PRINTED_ACCURACY', 'PRINTED_AVERAGES',
-           'PRINTED', 'measured', 'on_real', 'tempting_rule', 'named', 'dark_shares', 'people_of', 'dark_share_result',
-           'resnet1d', 'trainable', 'resnet50_1d', 'paper_optimizer', 'scores', 'certain', 'linear_heads', 'network',
-           'baselines', 'measured_by', 'grades_table', 'grades_figure', 'whole_numbers', 'true_counts', 'put_right',
-           'paper_verdicts', 'experiment']
+__all__ = ['MEASURED', 'BELOW', 'ANY', 'STAGES', 'Starts', 'BATCH', 'WEIGHT_DECAY', 'EPOCHS', 'PLANS', 'Answers', 'Methods',
+           'COLUMNS', 'LOOKS', 'PAPER', 'measured', 'on_real', 'tempting_rule', 'named', 'dark_shares', 'people_of',
+           'dark_share_result', 'resnet1d', 'resnet50_1d', 'paper_optimizer', 'scores', 'certain', 'linear_heads',
+           'network', 'baselines', 'measured_by', 'grades_table', 'grades_figure', 'experiment']
 
 # %% ../nbs/lessons/05_alzheimer.ipynb #6cb42c0b
 from cardioteach.split import (
@@ -198,14 +196,6 @@ def resnet1d(
         x = layers.GlobalAveragePooling2D()(x)
         answer = layers.Dense(classes, "softmax", kernel_initializer=next(starts), dtype="float32")
         return keras.Model(image, answer(x), name="resnet1d")
-
-# %% ../nbs/lessons/05_alzheimer.ipynb #18a562c7
-CHANNEL_WEIGHTS = 2 * 7 * 7 * STAGES[0][1]  # of the first convolution of He's plan, for two more channels
-
-
-def trainable(model: keras.Model) -> int:
-    "How many weights training changes."
-    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 # %% ../nbs/lessons/05_alzheimer.ipynb #75ea0a74
 def resnet50_1d(
@@ -436,192 +426,7 @@ def grades_figure(results: Sequence[Result]):
     return figure
 
 # %% ../nbs/lessons/05_alzheimer.ipynb #6cf85e7f
-PAPER, TEST_IMAGES = "alzheimer_resnet1d", 1280
-PRINTED_ACCURACY = {"ResNet1d": 0.75, "ResNet50-1d": 0.86}
-PRINTED_AVERAGES = {  # macro precision, macro recall, macro F1, weighted F1
-    "ResNet1d": (0.44, 0.37, 0.40, 0.81),
-    "ResNet50-1d": (0.63, 0.62, 0.62, 0.86),
-}
-PRINTED = {  # Figures 10 and 12, as printed
-    "ResNet1d": pd.DataFrame(
-        {
-            "precision": [0, 0, 0.91, 0.83],
-            "recall": [0, 0, 0.81, 0.68],
-            "F1": [0, 0, 0.86, 0.75],
-            "support": [0, 0, 720, 560],
-        },
-        index=["mild", "moderate", "non", "very mild"],
-    ),
-    "ResNet50-1d": pd.DataFrame(
-        {
-            "precision": [0.76, 0, 0.93, 0.83],
-            "recall": [0.69, 0, 0.90, 0.87],
-            "F1": [0.72, 0, 0.91, 0.85],
-            "support": [188, 0, 654, 438],
-        },
-        index=["mild", "moderate", "non", "very mild"],
-    ),
-}
-
-# %% ../nbs/lessons/05_alzheimer.ipynb #34948d61
-def whole_numbers(
-    row: pd.Series,  # precision, recall, F1 and support as printed, two digits
-    total: int = TEST_IMAGES,
-) -> list[
-    tuple[int, int]
-]:  # right, and the count that is not printed: true images, if the report was turned round
-    "All whole numbers from which a printed row can come."
-    support, half = int(row.support), 0.005 + 1e-9
-    return [
-        (right, other)
-        for right in range(1, support + 1)
-        if abs(right / support - row.recall) <= half
-        for other in range(right, total + 1)
-        if abs(right / other - row.precision) <= half and abs(2 * right / (other + support) - row.F1) <= half
-    ]
-
-# %% ../nbs/lessons/05_alzheimer.ipynb #4e1e591c
-def true_counts() -> dict[str, list[int]]:  # class: all counts that fit both reports
-    "How many test images of each class there truly were; the class that nobody predicted gets what the others leave."
-    found: dict[str, set[int]] = {}
-    for report in PRINTED.values():
-        for name, row in report[report.support > 0].iterrows():
-            true = {true for _, true in whole_numbers(row)}
-            found[name] = found.get(name, true) & true
-    sums = [sum(counts) for counts in itertools.product(*found.values())]
-    left = range(TEST_IMAGES - max(sums), TEST_IMAGES - min(sums) + 1)
-    return {name: sorted(counts) for name, counts in found.items()} | {"moderate": list(left)}
-
-# %% ../nbs/lessons/05_alzheimer.ipynb #7712212a
-def _all_that_fits(network: str) -> tuple[np.ndarray, np.ndarray]:  # right and true images, (m, classes)
-    "Every combination of whole numbers that gives a report's rows and its accuracy."
-    report, truth = PRINTED[network], true_counts()
-    choices = []
-    for name, row in report.iterrows():
-        pairs = whole_numbers(row) if row.support else [(0, true) for true in truth[name]]
-        choices.append([pair for pair in pairs if pair[1] in truth[name]])
-    right, true = np.moveaxis(np.array(list(itertools.product(*choices))), -1, 0)
-    off = np.abs(right.sum(axis=1) / TEST_IMAGES - PRINTED_ACCURACY[network])
-    fits = (true.sum(axis=1) == TEST_IMAGES) & (off <= 0.005)
-    return right[fits], true[fits]
-
-
-def put_right(network: str) -> pd.DataFrame:  # columns: printed, least, most
-    "The overall numbers of a report with truth and prediction in their places: the range of all that fits."
-    right, true = _all_that_fits(network)
-    said = PRINTED[network].support.to_numpy()
-    f1 = 2 * right / (true + said)
-    values = {
-        "accuracy": right.sum(axis=1) / TEST_IMAGES,
-        "macro precision": (right / np.maximum(said, 1)).mean(axis=1),
-        "macro recall = balanced accuracy": (right / true).mean(axis=1),
-        "macro F1": f1.mean(axis=1),
-        "weighted F1": (f1 * true).sum(axis=1) / TEST_IMAGES,
-    }
-    ends = {"least": [v.min() for v in values.values()], "most": [v.max() for v in values.values()]}
-    printed = (PRINTED_ACCURACY[network], *PRINTED_AVERAGES[network])
-    return pd.DataFrame({"printed": printed} | ends, index=list(values))
-
-# %% ../nbs/lessons/05_alzheimer.ipynb #bdf88d48
-def _middle(row: pd.Series) -> float:
-    "Between the least and the most that fits, three digits."
-    return round(float(row[["least", "most"]].mean()), 3)
-
-
-def _verdicts_on_report() -> list[Verdict]:
-    "Claims in the two printed reports."
-    mild, f1 = true_counts()["mild"], put_right("ResNet1d").loc["weighted F1"]
-    none = Claim("support", PAPER, "Figure 10", "no test image shows mild dementia (support 0)", 0)
-    turned = "by all signs truth and prediction were exchanged, and that column counts predictions"
-    weighted = Claim("weighted", PAPER, "Figure 10", "ResNet1d's F1, weighted by support", 0.81)
-    because = f"{turned}; weighted by the true counts {f1.least:.2f} to {f1.most:.2f}"
-    verdicts = [
-        Verdict(
-            none,
-            "contradicted",
-            f"{turned}; {mild[0]} to {mild[-1]} fit",
-            _middle(pd.Series({"least": mild[0], "most": mild[-1]})),
-            "true_counts",
-        ),
-        Verdict(weighted, "contradicted", because, _middle(f1), "put_right"),
-    ]
-    for network, place in (("ResNet1d", "Figure 10"), ("ResNet50-1d", "Figure 12")):
-        row = put_right(network).loc["macro precision"]
-        claim = Claim(
-            f"macro {network}", PAPER, place, f"macro average of {network}'s precision", row.printed
-        )
-        recall = "the number is right and its name is not: it is the mean recall, the balanced accuracy"
-        verdicts.append(Verdict(claim, "contradicted", recall, _middle(row), "put_right"))
-    return verdicts
-
-# %% ../nbs/lessons/05_alzheimer.ipynb #e7be80c1
-def _verdicts_on_size() -> list[Verdict]:
-    "Claims that counting decides."
-    images = Claim("images", PAPER, "Section 3.1", "6,400 images: 5,120 train, 1,280 test")
-    counted = float(read_results(MEASURED[0]).data["images"])
-    smaller = Claim("smaller", PAPER, "Section 4.3", "ResNet1d is smaller and faster than the usual ResNets")
-    channel = Claim("channel", PAPER, "Section 4.3", "one reason is its smaller channels")
-    weights = trainable(resnet1d())
-    saved = CHANNEL_WEIGHTS / (weights + CHANNEL_WEIGHTS)
-    few = f"in He's plan {CHANNEL_WEIGHTS:,} of {weights + CHANNEL_WEIGHTS:,} weights fewer (ours: the share saved)"
-    return [
-        Verdict(images, "reproduced", "counted in another release of the set", counted, MEASURED[0].name),
-        Verdict(smaller, "not reproducible as stated", "no size and no time of any network is given"),
-        Verdict(channel, "contradicted", few, round(saved, 6), "trainable"),
-    ]
-
-# %% ../nbs/lessons/05_alzheimer.ipynb #84421b0c
-def _verdict_on_accuracy(network: str, method: str, place: str, missing: str) -> Verdict:
-    "A printed accuracy beside ours by image, if it was measured."
-    printed = PRINTED_ACCURACY[network]
-    claim = Claim(
-        f"accuracy {network}",
-        PAPER,
-        place,
-        f"{network} classifies {printed:.0%} of 1,280 test images rightly",
-        printed,
-    )
-    of = {r.setting["split"]: r for r in measured() if r.setting["method"].startswith(method)}
-    if not of:
-        return Verdict(claim, "not tested", missing)
-    image, subject = of["by image (leaky)"], of["by subject"]
-    ours = Estimate(image.value, image.low, image.high)
-    verdict = "reproduced" if printed in ours else "not reproducible as stated"
-    because = f"{image.setting['method']}, drawn by image; drawn by person {with_interval(subject)}"
-    return Verdict(claim, verdict, because, ours, "MEASURED")
-
-# %% ../nbs/lessons/05_alzheimer.ipynb #d1a52004
-def _verdicts_on_networks() -> list[Verdict]:
-    "Claims about what the networks can do."
-    full = "needs the whole width: cardioteach train alzheimer --data FOLDER --model resnet1d --width 1"
-    photos = (
-        "needs ImageNet weights of ResNet50: cardioteach train alzheimer --data FOLDER --model resnet50-1d"
-    )
-    better = Claim(
-        "pre-trained",
-        PAPER,
-        "Section 4.2",
-        "a pre-trained network does better than a small one trained from scratch",
-    )
-    narrow = {
-        r.setting["split"]: with_interval(r)
-        for r in measured()
-        if r.setting["method"].startswith("ResNet1d, width 0.25,")
-    }
-    seen = ", ".join(f"{split} {share}" for split, share in narrow.items())
-    potential = Claim("potential", PAPER, "Section 5", "ResNet1d shows great potential for diagnosis")
-    leak = "drawn by image, as it seems, everybody tested is in the training part, but for a chance of 0.2 to the power of 31"
-    return [
-        _verdict_on_accuracy("ResNet1d", "ResNet1d, width 1,", "Figure 10", full),
-        _verdict_on_accuracy("ResNet50-1d", "ResNet50-1d", "Figure 12", photos),
-        Verdict(better, "not reproducible as stated", f"one run each, no interval; {leak}"),
-        Verdict(potential, "not reproducible as stated", f"{leak}. At a quarter of the width: {seen}"),
-    ]
-
-# %% ../nbs/lessons/05_alzheimer.ipynb #1afc6edf
-def paper_verdicts() -> list[Verdict]:
-    "Claims of the Alzheimer paper with what was found of each."
-    return [*_verdicts_on_size(), *_verdicts_on_report(), *_verdicts_on_networks()]
+PAPER = "alzheimer_resnet1d"
 
 # %% ../nbs/lessons/05_alzheimer.ipynb #794732a8
 def experiment(
@@ -657,5 +462,5 @@ def _sections(results: list[Result]) -> dict:
     return {
         "Four classes, and dementia or none": [meaning, methods, grades_table(results), ladder],
         "All numbers": [numbers_table(results)],
-        "Claims of the paper": [verdict_table(paper_verdicts())],
+        "Claims of the paper": [brief_table(read_ledger(PAPER))],
     }

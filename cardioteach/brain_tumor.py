@@ -19,18 +19,26 @@ from tqdm.auto import tqdm
 
 import cardioteach
 from .backbones import backbone, features, precision
-from .claims import UNITS, Claim, Result, ResultFile, Verdict, read_results, verdict_table
+from cardioteach.claims import (
+    UNITS,
+    Result,
+    ResultFile,
+    accuracy_of,
+    brief_table,
+    difference_over_splits,
+    read_ledger,
+    read_results,
+)
 from .cohort import Cohort, InputError, class_counts
-from .evaluate import Estimate, Picture, accuracy_over_subjects, wilson
+from .evaluate import Picture, accuracy_over_subjects
 from .split import Split, folds_by_subject, leaky_folds_by_image
 from .study import measure, numbers_table, with_interval
 from .train import restartable
 
 # %% auto #0
-__all__ = ['LAST_KERNEL', 'BATCH', 'Methods', 'FRAME', 'MEASURED', 'PAPER', 'frame_of', 'forest', 'paper_cnn', 'paper_head',
-           'clopper_pearson', 'compare_counts', 'logistic', 'five_parts', 'trained_again', 'predictions', 'cnn_method',
-           'transfer_methods', 'frozen', 'results_of', 'study_table', 'study_figure', 'accuracy_of',
-           'difference_over_splits', 'measured', 'networks_against_cnn', 'paper_verdicts', 'experiment']
+__all__ = ['LAST_KERNEL', 'BATCH', 'Methods', 'FRAME', 'PAPER', 'MEASURED', 'frame_of', 'forest', 'paper_cnn', 'paper_head',
+           'logistic', 'five_parts', 'trained_again', 'predictions', 'cnn_method', 'transfer_methods', 'frozen',
+           'results_of', 'study_table', 'study_figure', 'measured', 'networks_against_cnn', 'experiment']
 
 # %% ../nbs/lessons/04_brain_tumor.ipynb #167d925b
 def frame_of(
@@ -98,43 +106,6 @@ def paper_head(
         for number, neurons in enumerate((256, 128)):
             x = layers.Dense(neurons, "relu", kernel_initializer=_start(seed, number))(x)
         return keras.Model(inputs, _answer(x, seed), name="paper_head")
-
-# %% ../nbs/lessons/04_brain_tumor.ipynb #50917838
-def clopper_pearson(
-    right: int,  # how many were right
-    n: int,  # of how many
-) -> tuple[float, float]:  # lower and upper end of the 95 % interval
-    "95 % interval of a proportion that never covers less than it promises."
-    from scipy.stats import binomtest
-
-    interval = binomtest(int(right), int(n)).proportion_ci(method="exact")
-    return float(interval.low), float(interval.high)
-
-# %% ../nbs/lessons/04_brain_tumor.ipynb #e1d04608
-def compare_counts(
-    first: int,  # right answers of one method
-    second: int,  # of the other, no fewer
-    n: int,  # test images of each
-) -> pd.Series:
-    "What two counts say of a difference: p-values if the test images were others, and the bounds if they were the same."
-    from scipy.stats import binomtest, fisher_exact
-
-    if not 0 <= first <= second <= n:
-        raise InputError(
-            "counts", f"{first} and {second} of {n}", "0 <= first <= second <= n", "Check the order."
-        )
-    apart = [
-        binomtest(second - first + lost, second - first + 2 * lost).pvalue if second > first else 1.0
-        for lost in range(min(first, n - second) + 1)
-    ]
-    return pd.Series(
-        {
-            "difference": (second - first) / n,
-            "Fisher, different images": fisher_exact([[first, n - first], [second, n - second]]).pvalue,
-            "McNemar, same images, at least": min(apart),
-            "McNemar, same images, at most": max(apart),
-        }
-    )
 
 # %% ../nbs/lessons/04_brain_tumor.ipynb #b7802bc8
 def logistic(inputs: np.ndarray, labels: np.ndarray, split: Split, seed: int) -> np.ndarray:  # (test,)
@@ -400,24 +371,8 @@ def study_figure(results: Sequence[Result], printed: dict[str, float] | None = N
     figure.legend(loc="outside upper center", ncols=5, frameon=False, fontsize=9)
     return figure
 
-# %% ../nbs/lessons/04_brain_tumor.ipynb #0569c920
-def accuracy_of(results: Sequence[Result], method: str, split: str = "by subject") -> Result:
-    "The accuracy of one method with one kind of split."
-    return next(r for r in results if r.name == f"{method}, {split}, accuracy")
-
-# %% ../nbs/lessons/04_brain_tumor.ipynb #21ec3427
-def difference_over_splits(
-    first: Result,  # with the accuracy of each split in its setting
-    second: Result,  # of the same splits
-) -> Estimate:
-    "Mean of second less first over the splits, 80/20, with a 95 % interval corrected for their overlap."
-    from scipy.stats import t
-
-    apart = np.subtract(second.setting["by_split"], first.setting["by_split"])
-    reach = t.ppf(0.975, len(apart) - 1) * np.sqrt((1 / len(apart) + 1 / 4) * apart.var(ddof=1))
-    return Estimate(float(apart.mean()), float(apart.mean() - reach), float(apart.mean() + reach))
-
 # %% ../nbs/lessons/04_brain_tumor.ipynb #0b1e4374
+PAPER = "brain_tumor_resnet50"
 _RESULTS = Path(cardioteach.__file__).parent / "results"
 MEASURED = {
     "CNN": _RESULTS / "brain_tumor_cnn.json",
@@ -456,84 +411,6 @@ def networks_against_cnn(results: dict[str, list[Result]]) -> pd.DataFrame:
                 }
     return pd.DataFrame.from_dict(rows, orient="index")
 
-# %% ../nbs/lessons/04_brain_tumor.ipynb #139c26a4
-PAPER = "brain_tumor_resnet50"
-
-
-def _verdicts_on_data() -> list[Verdict]:
-    "Claims about the data set and about what others do."
-    counted = float(read_results(MEASURED["CNN"]).data["images"])
-    images = Claim("images", PAPER, "Section 3.3", "the data are 253 images", 253)
-    labels = Claim("labels", PAPER, "Section 3.3", "they are labelled malignant or benign")
-    common = Claim("common", PAPER, "Section 2.3", "fine-tuning all layers is the more common way")
-    others = "a claim about the literature; the paper itself takes the other way"
-    return [
-        Verdict(images, "reproduced", "counted", counted, MEASURED["CNN"].name),
-        Verdict(labels, "contradicted", "the folders say tumour yes or no; nothing says of what kind"),
-        Verdict(common, "not tested", others),
-    ]
-
-# %% ../nbs/lessons/04_brain_tumor.ipynb #d3f46472
-def _verdicts_on_weights() -> list[Verdict]:
-    "Claims that counting weights decides."
-    says = "a dense network on 100 x 100 pixels has more than a million weights"
-    dense = Claim("dense", PAPER, "Section 2.2", says, 1e6)
-    plan = Claim("plan", PAPER, "Section 3.3", "the second block has the same parameters as the first")
-    flattened = paper_head(4 * 4 * 2048).count_params()  # the features of ResNet50 for 128 x 128 pixels
-    own = f"one layer of 100 neurons, one answer; the paper's own head has {flattened:,}"
-    text, code = (paper_cnn(version).count_params() for version in ("text", "code"))
-    because = f"its code ends in a 3 x 3 convolution: {code:,} weights and not {text:,}"
-    return [
-        Verdict(dense, "reproduced", own, float(100 * 100 * 100 + 100 + 100 + 1), "arithmetic"),
-        Verdict(plan, "contradicted", because, float(code), "paper_cnn"),
-    ]
-
-# %% ../nbs/lessons/04_brain_tumor.ipynb #b1f8e827
-def _verdicts_on_numbers() -> list[Verdict]:
-    "Claims about the two accuracies."
-    cnn = accuracy_of(read_results(MEASURED["CNN"]).results, "paper's CNN", "by image (leaky)")
-    low, high = min(cnn.setting["by_split"]), max(cnn.setting["by_split"])
-    p = compare_counts(40, 47, 51).iloc[1]
-    seen = "reproduced" if low <= 40 / 51 <= high else "contradicted"
-    missing = "needs ImageNet weights of ResNet50: cardioteach train brain-tumor --backbone resnet50 --weights imagenet --data FOLDER"
-    because = f"the two printed numbers cannot carry it: 47 and 40 of 51, each on a draw of its own, Fisher p = {p:.3f}"
-    return [
-        Verdict(
-            Claim("cnn", PAPER, "Section 3.3", "the CNN classifies 78 % of the test images rightly", 0.78),
-            seen,
-            f"20 splits by image give {low:.2f} to {high:.2f}",
-            Estimate(cnn.value, cnn.low, cnn.high),
-            MEASURED["CNN"].name,
-        ),
-        Verdict(
-            Claim("transfer", PAPER, "Section 3.3", "a head on ResNet50: 92 %", 0.92), "not tested", missing
-        ),
-        Verdict(
-            Claim("better", PAPER, "Section 3.3", "transfer learning has the higher accuracy: 92 and 78 %"),
-            "not reproducible as stated",
-            because,
-        ),
-    ]
-
-# %% ../nbs/lessons/04_brain_tumor.ipynb #6de37f44
-def paper_verdicts() -> list[Verdict]:
-    "Claims of the paper on brain tumours with what was found of each."
-    expected = Claim(
-        "expected", PAPER, "Section 3.3", "transfer learning is expected to do better, as the images are few"
-    )
-    cnn = accuracy_of(read_results(MEASURED["CNN"]).results, "paper's CNN")
-    net = accuracy_of(read_results(MEASURED["MobileNet 0.75"]).results, "flatten, paper's head")
-    apart = difference_over_splits(cnn, net)
-    better = int(np.greater(net.setting["by_split"], cnn.setting["by_split"]).sum())
-    said = f"on our own splits: the paper's head on a MobileNet in the place of ResNet50 is ahead in {better} of {len(net.setting['by_split'])} splits, copies kept together; the reason is not tested"
-    verdict = "reproduced" if apart.low > 0 else "not reproducible as stated"
-    return [
-        *_verdicts_on_data(),
-        *_verdicts_on_weights(),
-        *_verdicts_on_numbers(),
-        Verdict(expected, verdict, said, apart, MEASURED["MobileNet 0.75"].name),
-    ]
-
 # %% ../nbs/lessons/04_brain_tumor.ipynb #4dc0ab67
 def _sections(results: list[Result], cohort: Cohort) -> dict:
     "What stands in the report of an experiment."
@@ -550,7 +427,7 @@ def _sections(results: list[Result], cohort: Cohort) -> dict:
     return {
         "Accuracy": [meaning, picture, study_table(results)],
         "All numbers": [numbers_table(results)],
-        "Claims of the paper": [verdict_table(paper_verdicts())],
+        "Claims of the paper": [brief_table(read_ledger(PAPER))],
     }
 
 # %% ../nbs/lessons/04_brain_tumor.ipynb #461b6ac9

@@ -64,7 +64,8 @@ def test_the_same_run_from_a_shell(folder, tmp_path, capsys):
     assert label.command.startswith(
         "cardioteach train alzheimer --data ALZHEIMER --model transfer --backbone tiny"
     )
-    assert "seed 0" in (tmp_path / "run" / "report.html").read_text()
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "seed 0" in page and "Claims of the paper" in page and "contradicted" in page
 
 
 def test_options_that_do_not_fit_are_refused(folder, capsys):
@@ -76,18 +77,6 @@ def test_options_that_do_not_fit_are_refused(folder, capsys):
     assert "0.25 trains on a laptop" in capsys.readouterr().err
     assert cli.main(["train", "alzheimer", "--data", str(folder), "--width", "0.5"]) == 2
     assert "--width: found given with --model transfer" in capsys.readouterr().err
-
-
-def test_counts_follow_from_the_printed_reports():
-    truth = alzheimer.true_counts()
-    ends = {name: (counts[0], counts[-1]) for name, counts in truth.items()}
-    assert ends == {"non": (634, 638), "very mild": (454, 464), "mild": (169, 172), "moderate": (6, 23)}
-    right = alzheimer.put_right("ResNet50-1d")
-    assert (
-        right.loc["macro recall = balanced accuracy", "least"]
-        < 0.629
-        < right.loc["macro recall = balanced accuracy", "most"]
-    )
 
 
 def test_the_official_test_part_by_arithmetic():

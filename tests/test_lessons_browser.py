@@ -1,4 +1,4 @@
-"The first lessons in JupyterLab, in a real browser: every cell runs, every widget moves, the quiz answers, by keyboard."
+"Lessons that need no long run, in JupyterLab, in a real browser: every cell runs, every widget moves, the quiz answers, by keyboard."
 
 import re
 import shutil
@@ -48,7 +48,7 @@ def move(page, widget):
     page.wait_for_function("([image, before]) => image.src != before", arg=[image, before])
 
 
-@pytest.mark.parametrize("lesson", ["00_images", "01_convolution", "02_training"])
+@pytest.mark.parametrize("lesson", ["00_images", "01_convolution", "02_training", "11_paper_audit"])
 def test_widgets_move_and_the_quiz_answers(lesson, address):
     from playwright.sync_api import expect
 

@@ -247,6 +247,11 @@ def _on_others() -> Iterator[Verdict]:
         later,
         source="list of references",
     )
+    yield from _on_references()
+
+# %% ../../nbs/library/ledger_acdc.ipynb #ba70d200
+def _on_references() -> Iterator[Verdict]:
+    "Section 2 and Table 1: whose work is whose."
     texts = {
         "permutation invariant network": 7,
         "ridge logistic regressions": 8,

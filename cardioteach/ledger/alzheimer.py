@@ -302,7 +302,7 @@ def _on_accuracy(network: str, printed: str) -> Verdict:
     )
     return _against(claim, runs(method), f"It {NEEDS[network]}{seen}")
 
-
+# %% ../../nbs/library/ledger_alzheimer.ipynb #e981138a
 def _share_of_answers(network: str) -> float:
     "Share of a network's answers that are label 2 or 3; the printed supports count answers."
     answers = supports()[network]
@@ -330,7 +330,7 @@ def _on_resnet1d() -> Iterator[Verdict]:
         "supports of Figure 10 as counts of answers",
     )
 
-# %% ../../nbs/library/ledger_alzheimer.ipynb #e981138a
+# %% ../../nbs/library/ledger_alzheimer.ipynb #b984071c
 def _on_resnet50() -> Iterator[Verdict]:
     "Section 4.2: ResNet50-1d before its report."
     steady = _claim(
@@ -346,10 +346,10 @@ def _on_resnet50() -> Iterator[Verdict]:
     yield from _figure("ResNet50-1d")
     yield _on_accuracy("ResNet50-1d", "0.86")
 
-
+# %% ../../nbs/library/ledger_alzheimer.ipynb #87a4159c
 def _on_comparison() -> Iterator[Verdict]:
     "Section 4.2: what is said of the second report."
-    place, moderate = "Section 4.2", set_counts().loc["moderate"]
+    place = "Section 4.2"
     found, before = (
         as_printed(report(name).loc["mild", "precision"]).value for name in ("ResNet50-1d", "ResNet1d")
     )
@@ -382,6 +382,12 @@ def _on_comparison() -> Iterator[Verdict]:
             ours,
             "Figures 10 and 12, exchanged",
         )
+    yield from _on_label_1()
+
+# %% ../../nbs/library/ledger_alzheimer.ipynb #0f89cd3b
+def _on_label_1() -> Iterator[Verdict]:
+    "Section 4.2: the rarest class."
+    place, moderate = "Section 4.2", set_counts().loc["moderate"]
     few = (
         f"{moderate.images} of {set_counts().images.sum():,} images; of {moderate.people} people, {INFERRED}."
     )
@@ -461,6 +467,11 @@ def _on_conclusions() -> Iterator[Verdict]:
         "not tested",
         "A claim about the literature; no search is described.",
     )
+    yield from _on_potential()
+
+# %% ../../nbs/library/ledger_alzheimer.ipynb #a56db0f0
+def _on_potential() -> Iterator[Verdict]:
+    "Section 5: what the networks promise."
     least, most = overall("ResNet1d").loc["macro avg, recall", ["least", "most"]]
     run = runs("ResNet1d, width 0.25,")["by subject"]
     quarter, people = _estimate(run), run.setting["people"]

@@ -732,7 +732,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("lab", help="open JupyterLab on the lessons").set_defaults(run=_lab)
     return parser
 
-
+# %% ../nbs/library/cli.ipynb #6fb8975b
 def main(arguments: list[str] | None = None) -> int:
     "Run one command; an input that cannot be used is one line on the error stream and exit status 2."
     options = _parser().parse_args(arguments)

@@ -120,8 +120,8 @@ def _on_best_network() -> Iterator[Verdict]:
     apart = as_printed(results["BCCNN"]).value - as_printed(results["ResNet50"]).value
     higher = Claim("BCCNN higher", PAPER, "Section 2", "98.28 % is higher than 98.14 %", kind="derived")
     yield decided(higher, apart > 0, f"A difference of {apart:.2%}.", apart, "printed numbers")
-    needed = images_needed(0.9828, 0.9814)
-    small = f"98.28 and 98.14 % differ by 0.14 points; to see that takes {needed:,} images for each, and the review says of none how many."
+    needed = images_needed(*(as_printed(results[name]).value for name in ("BCCNN", "ResNet50")))
+    small = f"98.28 and 98.14 % differ by {100 * apart:.2f} points; to see that takes {needed:,} images for each, and the review says of none how many."
     yield _said(
         "Section 2",
         "BCCNN best",
@@ -279,8 +279,8 @@ def _on_shifts() -> Verdict:
     "Section 3: what pooling does to shifts."
     stays = shifts()["stays"]
     local = (
-        f"Of what shift, and by how much, is not said. Shifted by one pixel, {stays['pooling, by 1']:.0%} of the pooled noise stays, by two none: "
-        "a tolerance, no invariance. Convolution moves along with its input."
+        f"Of what shift, and by how much, is not said. Shifted by one pixel, {stays['pooling, by 1']:.0%} of the pooled noise stays, "
+        f"by two {stays['pooling, by 2']:.0%}: a tolerance, no invariance. Convolution moves along with its input."
     )
     says, ours = "pooling improves translation invariance", round(stays["pooling, by 1"], 3)
     return _said("Section 3", "invariance", says, "not reproducible as stated", local, ours, "shifts")
@@ -303,7 +303,7 @@ def _on_three_dimensions() -> Iterator[Verdict]:
         axes,
         "pooled",
     )
-    once = "A 3-D kernel takes all axes at once. As a table of 3 x 9 a random one has rank 3; one after the other could only make rank 1."
+    once = f"A 3-D kernel takes all axes at once. As a table of 3 x 9 a random one has rank {kernel_rank()}; one after the other could only make rank 1."
     yield _said(
         "Section 3.3",
         "sequentially",

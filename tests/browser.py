@@ -67,7 +67,8 @@ def lab(folder, home):
     try:
         wait_until_it_answers(server, f"http://127.0.0.1:{port}/api", log)
         assert token not in log.read_text()
-        yield lambda file: f"http://127.0.0.1:{port}/lab/tree/{file}?token={token}"
+        # reset: notebooks that an earlier test left open would be in the page, too
+        yield lambda file: f"http://127.0.0.1:{port}/lab/tree/{file}?reset&token={token}"
     finally:
         server.terminate()  # the server ends its kernels
         try:

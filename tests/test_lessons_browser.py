@@ -27,10 +27,11 @@ def run_all(page):
     "Run every cell from the menu, and wait until the last one is done."
     from playwright.sync_api import expect
 
+    expect(page.locator(".jp-NotebookPanel")).to_have_count(1)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     last = page.locator(".jp-CodeCell .jp-InputPrompt").last
-    expect(last).to_have_text(re.compile(r"\[\d+\]:"), timeout=240_000)
+    expect(last).to_have_text(re.compile(r"\[\d+\]:"), timeout=900_000)
 
 
 def move(page, widget):

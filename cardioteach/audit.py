@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from statistics import NormalDist
 from typing import NamedTuple
@@ -20,45 +19,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from .claims import Printed, as_printed
 from .cohort import InputError
 from .evaluate import Estimate, wilson
 
 # %% auto #0
-__all__ = ['COLUMNS', 'LARGEST', 'MANY', 'SECONDS', 'LEVELS', 'SPLIT_RULES', 'Printed', 'as_printed', 'row_solutions',
-           'as_report', 'read_report', 'read_table', 'can_be', 'recovered', 'confusion_bounds', 'Finding',
-           'audit_report', 'findings_table', 'true_counts', 'put_right', 'exchange_findings', 'counts_of',
-           'possible_shares', 'sizes_that_allow', 'clopper_pearson', 'compare_counts', 'images_needed',
-           'effective_size', 'interval_at', 'no_sibling', 'common_divisors', 'chance_of_divisor', 'which_rules',
-           'class_totals', 'capacity']
-
-# %% ../nbs/library/audit.ipynb #6feeb4f2
-class Printed(NamedTuple):
-    "A printed number, and the range of the numbers that are printed so."
-
-    text: str
-    value: float
-    low: float
-    high: float
-
-
-def as_printed(
-    text: str,  # "0.90", "98.3 %", "1,280"; a number after a comma of one or two digits is read as decimals
-    cut: bool = False,  # digits were cut off, not rounded
-) -> Printed:
-    "A number as it was printed; raises `InputError` for what is none."
-    plain = str(text).strip().removesuffix("%").strip()
-    thousands = re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+(\.\d+)?", plain)
-    plain = plain.replace(",", "" if thousands else ".")
-    try:
-        number = Decimal(plain)
-        last = Decimal(1).scaleb(number.as_tuple().exponent)
-    except (InvalidOperation, TypeError):
-        raise InputError(
-            "number", repr(text), "a number such as 0.91 or 91 %", "Leave what is not a number empty."
-        ) from None
-    scale = 100 if str(text).strip().endswith("%") else 1
-    value, half = float(number) / scale, max(float(last) / 2 / scale, 5e-10)
-    return Printed(str(text), value, value - (0 if cut else half), value + (2 if cut else 1) * half)
+__all__ = ['COLUMNS', 'LARGEST', 'MANY', 'SECONDS', 'LEVELS', 'SPLIT_RULES', 'row_solutions', 'as_report', 'read_report',
+           'read_table', 'can_be', 'recovered', 'confusion_bounds', 'Finding', 'audit_report', 'findings_table',
+           'true_counts', 'put_right', 'exchange_findings', 'counts_of', 'possible_shares', 'sizes_that_allow',
+           'clopper_pearson', 'compare_counts', 'images_needed', 'effective_size', 'interval_at', 'no_sibling',
+           'common_divisors', 'chance_of_divisor', 'which_rules', 'class_totals', 'capacity']
 
 # %% ../nbs/library/audit.ipynb #fdc2ab7e
 _SLACK = 1e-9  # for what a computer rounds

@@ -10,22 +10,54 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 import cardioteach
-from .audit import as_printed
 from .cohort import InputError
 from .evaluate import Estimate
 
 # %% auto #0
-__all__ = ['KINDS', 'VERDICTS', 'PAPERS', 'LEDGER', 'RESULT_FORMAT', 'UNITS', 'Claim', 'Verdict', 'decided', 'computed',
-           'verdict_table', 'printed_table', 'cell_claims', 'write_ledger', 'read_ledger', 'brief_table', 'Result',
-           'ResultFile', 'write_results', 'read_results', 'labelled', 'accuracy_of', 'difference_over_splits']
+__all__ = ['KINDS', 'VERDICTS', 'PAPERS', 'LEDGER', 'RESULT_FORMAT', 'UNITS', 'Printed', 'as_printed', 'Claim', 'Verdict',
+           'decided', 'computed', 'verdict_table', 'printed_table', 'cell_claims', 'write_ledger', 'read_ledger',
+           'brief_table', 'Result', 'ResultFile', 'write_results', 'read_results', 'labelled', 'accuracy_of',
+           'difference_over_splits']
+
+# %% ../nbs/library/claims.ipynb #e3ecc598
+class Printed(NamedTuple):
+    "A printed number, and the range of the numbers that are printed so."
+
+    text: str
+    value: float
+    low: float
+    high: float
+
+
+def as_printed(
+    text: str,  # "0.90", "98.3 %", "1,280", "0,91": a comma stands before thousands or before decimals
+    cut: bool = False,  # digits were cut off, not rounded
+) -> Printed:
+    "A number as it was printed; raises `InputError` for what is none."
+    plain = str(text).strip().removesuffix("%").strip()
+    thousands = re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+(\.\d+)?", plain)
+    plain = plain.replace(",", "" if thousands else ".")
+    try:
+        number = Decimal(plain)
+        last = Decimal(1).scaleb(number.as_tuple().exponent)
+    except (InvalidOperation, TypeError):
+        raise InputError(
+            "number", repr(text), "a number such as 0.91 or 91 %", "Leave what is not a number empty."
+        ) from None
+    scale = 100 if str(text).strip().endswith("%") else 1
+    value, half = float(number) / scale, max(float(last) / 2 / scale, 5e-10)
+    return Printed(str(text), value, value - (0 if cut else half), value + (2 if cut else 1) * half)
 
 # %% ../nbs/library/claims.ipynb #16b8594f
 KINDS = ("measured", "derived", "stated")

@@ -16,7 +16,6 @@ from sklearn.metrics import classification_report
 from cardioteach import cli
 from cardioteach.audit import (
     COLUMNS,
-    as_printed,
     audit_report,
     can_be,
     confusion_bounds,
@@ -26,7 +25,7 @@ from cardioteach.audit import (
     row_solutions,
     true_counts,
 )
-from cardioteach.claims import LEDGER, PAPERS, VERDICTS, read_ledger, write_ledger
+from cardioteach.claims import LEDGER, PAPERS, VERDICTS, as_printed, read_ledger, write_ledger
 from cardioteach.cli import main
 
 CONFUSIONS = st.integers(2, 5).flatmap(

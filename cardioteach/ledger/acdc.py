@@ -18,7 +18,6 @@ import pandas as pd
 import cardioteach
 from cardioteach.audit import (
     SPLIT_RULES,
-    as_printed,
     as_report,
     capacity,
     class_totals,
@@ -31,7 +30,15 @@ from cardioteach.audit import (
     row_solutions,
     which_rules,
 )
-from ..claims import Claim, Verdict, cell_claims, computed, printed_table, read_results
+from cardioteach.claims import (
+    Claim,
+    Verdict,
+    as_printed,
+    cell_claims,
+    computed,
+    printed_table,
+    read_results,
+)
 from ..evaluate import Estimate
 
 # %% auto #0

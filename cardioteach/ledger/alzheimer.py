@@ -17,14 +17,22 @@ import pandas as pd
 import cardioteach
 from cardioteach.audit import (
     SPLIT_RULES,
-    as_printed,
     as_report,
     capacity,
     no_sibling,
     put_right,
     true_counts,
 )
-from ..claims import Claim, Result, Verdict, cell_claims, computed, printed_table, read_results
+from cardioteach.claims import (
+    Claim,
+    Result,
+    Verdict,
+    as_printed,
+    cell_claims,
+    computed,
+    printed_table,
+    read_results,
+)
 from ..evaluate import Estimate
 
 # %% auto #0

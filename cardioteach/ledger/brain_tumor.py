@@ -15,11 +15,12 @@ from pathlib import Path
 import pandas as pd
 
 import cardioteach
-from ..audit import SPLIT_RULES, as_printed, capacity, compare_counts, counts_of
+from ..audit import SPLIT_RULES, capacity, compare_counts, counts_of
 from cardioteach.claims import (
     Claim,
     Verdict,
     accuracy_of,
+    as_printed,
     cell_claims,
     decided,
     difference_over_splits,

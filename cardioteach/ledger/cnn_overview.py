@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from ..audit import as_printed, images_needed
-from ..claims import Claim, Verdict, cell_claims, decided, printed_table
+from ..audit import images_needed
+from ..claims import Claim, Verdict, as_printed, cell_claims, decided, printed_table
 
 # %% auto #0
 __all__ = ['PAPER', 'OTHER_PAPER', 'UNSUPPORTED', 'CLASSES', 'PRETRAINED', 'PLAIN', 'CELLS', 'citations', 'pooled', 'lost_places',

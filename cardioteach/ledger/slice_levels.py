@@ -14,8 +14,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from ..audit import as_printed, capacity, counts_of, effective_size, interval_at
-from ..claims import Claim, Verdict, cell_claims, computed, decided, printed_table
+from ..audit import capacity, counts_of, effective_size, interval_at
+from ..claims import Claim, Verdict, as_printed, cell_claims, computed, decided, printed_table
 
 # %% auto #0
 __all__ = ['PAPER', 'LEVELS', 'UNPUBLISHED', 'NEEDS_BOWL', 'PERCENTAGES', 'BY_EYE', 'BACKBONES', 'HEADS', 'TEST_IMAGES',

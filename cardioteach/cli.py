@@ -146,6 +146,7 @@ def _train_acdc(options) -> int:
     "The ACDC lesson's experiment on a folder, or on the phantom."
     from cardioteach.data.acdc import load  # before Keras: a wrong folder is found at once
 
+    _settle(options)
     folder = options.data or _phantom_hearts(options.seed)
     print("Reading", folder, flush=True)
     with _quiet():
@@ -192,12 +193,44 @@ def _say_where(where: Path):
     "Name the report of an experiment."
     print(f"\nReport: {(where / 'report.html').resolve()}\nFor learning; not for clinical use.")
 
+# %% ../nbs/library/cli.ipynb #09b4c054
+_FROZEN = {"backbone": "tiny", "weights": "bundled"}
+_USES = {  # command: model: the options that it has use for and others have not, with their defaults
+    "acdc": {"transfer": _FROZEN},
+    "brain-tumor": {"cnn": {}, "transfer": _FROZEN},
+    "alzheimer": {
+        "transfer": _FROZEN,
+        "resnet1d": {"width": 1.0, "epochs": None},  # None: as many as in the paper
+        "resnet50-1d": {"weights": "none", "epochs": None},
+    },
+}
+
+
+def _own(options) -> dict[str, object]:
+    "The options that this model alone has use for, with their defaults."
+    return _USES[options.paper][getattr(options, "model", "transfer")]
+
+
+def _settle(options):
+    "Fill in the defaults of a model; an option that it has no use for is refused, not ignored."
+    own = _own(options)
+    for name in {name for models in _USES[options.paper].values() for name in models}:
+        if getattr(options, name) is None:
+            setattr(options, name, own.get(name))
+        elif name not in own:
+            from cardioteach.cohort import InputError
+
+            found = f"given with --model {options.model}"
+            raise InputError(
+                f"--{name}", found, "a model that has use for it", "Leave it out, or see --help."
+            )
+
 # %% ../nbs/library/cli.ipynb #fec656bb
 def _about_brain(cohort, network, options):
     "The `ResultFile` of this data and run, still without results."
     from cardioteach.train import describe
 
-    of_model = ("model",) if options.model == "cnn" else ("backbone", "weights")
+    of_model = ("model",) if options.model == "cnn" else tuple(_own(options))
     return describe(
         cohort,
         network,
@@ -214,6 +247,7 @@ def _train_brain_tumor(options) -> int:
     "The brain tumour lesson's experiment on a folder, or on the phantom."
     from cardioteach.data.brain_tumor import load  # before Keras: a wrong folder is found at once
 
+    _settle(options)
     folder = options.data or _phantom_heads(options.seed)
     print("Reading", folder, flush=True)
     cohort = load(folder, skip_broken=options.skip_broken)
@@ -236,26 +270,6 @@ def _train_brain_tumor(options) -> int:
     print(brain_tumor.study_table(results).to_string())
     _say_where(where)
     return 0
-
-# %% ../nbs/library/cli.ipynb #9f8eb281
-def _check_alzheimer(options):
-    "Settle what depends on the model; an option that the model has no use for is refused, not ignored."
-    from cardioteach.cohort import InputError
-
-    uses = {"transfer": (), "resnet1d": ("width", "epochs"), "resnet50-1d": ("epochs",)}[options.model]
-    for name in ("width", "epochs"):
-        if getattr(options, name) is not None and name not in uses:
-            found = f"given with --model {options.model}"
-            raise InputError(
-                f"--{name}", found, "a model that has use for it", "Leave it out, or see --help."
-            )
-    if options.model == "resnet1d" and options.width is None:
-        options.width = 1.0
-    if options.model == "resnet50-1d" and options.weights == "bundled":
-        print(
-            "No weights of ResNet50 come with this package: it starts from random ones. See --weights imagenet."
-        )
-        options.weights = "none"
 
 # %% ../nbs/library/cli.ipynb #c361cadc
 def _alzheimer_network(options, size: int) -> tuple:
@@ -280,17 +294,12 @@ def _about_alzheimer(cohort, network, options):
     "The `ResultFile` of this data and run, still without results."
     from cardioteach.train import describe
 
-    own = {
-        "transfer": ("backbone", "weights"),
-        "resnet1d": ("width", "epochs"),
-        "resnet50-1d": ("weights", "epochs"),
-    }
     return describe(
         cohort,
         network,
         title=f"Alzheimer, {'slices of brain MRI' if options.data else 'drawn brains, not real'}",
         name="Alzheimer set" if options.data else "phantom atrophy, 60 subjects",
-        command=_command(options, "ALZHEIMER", ("model", *own[options.model], "seed")),
+        command=_command(options, "ALZHEIMER", ("model", *_own(options), "seed")),
         roi="whole slice",
         weights="trained from scratch" if options.model == "resnet1d" else Path(options.weights).name,
         seed=options.seed,
@@ -301,7 +310,7 @@ def _train_alzheimer(options) -> int:
     "The Alzheimer lesson's experiment on a folder, or on the phantom."
     from cardioteach.data.alzheimer import load  # before Keras: a wrong folder is found at once
 
-    _check_alzheimer(options)
+    _settle(options)
     folder = options.data or _phantom_series(options.seed)
     print("Reading", folder, flush=True)
     cohort = load(folder, skip_broken=options.skip_broken)
@@ -517,7 +526,8 @@ def _add_alzheimer(papers):
         "--model",
         choices=("transfer", "resnet1d", "resnet50-1d"),
         default="transfer",
-        help="linear heads on a frozen network, or one of the paper's networks, trained whole",
+        help="linear heads on a frozen network, or one of the paper's networks, trained whole "
+        "(resnet50-1d from random weights, unless --weights says otherwise)",
     )
     _add_network(alzheimer)
     alzheimer.add_argument(
@@ -535,15 +545,13 @@ def _add_network(paper):
     "The options that choose a frozen network."
     paper.add_argument(
         "--backbone",
-        default="tiny",
         metavar="NAME",
-        help="frozen network: tiny, resnet50, resnet50v2, mobilenet, mobilenet-0.25 ...",
+        help="frozen network: tiny (the default), resnet50, resnet50v2, mobilenet, mobilenet-0.25 ...",
     )
     paper.add_argument(
         "--weights",
-        default="bundled",
         metavar="bundled|none|imagenet|FILE",
-        help="its weights: those that come with this package (tiny), random, downloaded, or a file",
+        help="its weights: those that come with this package (tiny; the default), random, downloaded, or a file",
     )
 
 

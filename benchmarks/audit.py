@@ -6,14 +6,14 @@ python benchmarks/audit.py [--repeats 5]
 import argparse
 import subprocess
 import sys
-import time
+
+from timing import seconds
 
 
-def seconds(code: str) -> float:
-    "How long a fresh Python takes for some code."
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+def fresh(code: str) -> float:
+    "How long a fresh Python takes for some code, in seconds."
+    command = [sys.executable, "-c", code]
+    return seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))[0]
 
 
 def main():
@@ -22,8 +22,8 @@ def main():
     )
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
-    pandas = min(seconds("import pandas") for _ in range(repeats))
-    audit = min(seconds("from cardioteach.cli import main; main(['audit'])") for _ in range(repeats))
+    pandas = min(fresh("import pandas") for _ in range(repeats))
+    audit = min(fresh("from cardioteach.cli import main; main(['audit'])") for _ in range(repeats))
     print(f"import pandas {pandas:.2f} s, cardioteach audit {audit:.2f} s: {audit / pandas:.1f} times")
 
 

@@ -9,7 +9,6 @@ epochs through the frozen backbone are timed and scaled to fifty. Ratios count, 
 import argparse
 import os
 import tempfile
-import time
 
 os.environ["CARDIOTEACH_CACHE"] = tempfile.mkdtemp(prefix="cardioteach-")  # nothing from an earlier run
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -17,6 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pandas as pd
+from timing import seconds
 
 from cardioteach.backbones import backbone, features, head, join
 from cardioteach.cohort import Cohort
@@ -24,13 +24,6 @@ from cardioteach.split import split_by_subject
 from cardioteach.train import fit
 
 EPOCHS, BATCH = 50, 32
-
-
-def timed(work) -> float:
-    "Seconds that `work` takes."
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def random_cohort(n: int, size: int) -> Cohort:
@@ -51,24 +44,26 @@ def through_the_backbone(
     images, labels = cohort.images[..., None], cohort.labels
     options = {"batch_size": BATCH, "verbose": 0, "validation_data": (images[valid], labels[valid])}
     model.fit(images[rows[:BATCH]], labels[rows[:BATCH]], batch_size=BATCH, verbose=0)  # compiled here
-    return timed(lambda: model.fit(images[rows], labels[rows], epochs=epochs, **options)) / epochs * EPOCHS
+    return (
+        seconds(lambda: model.fit(images[rows], labels[rows], epochs=epochs, **options))[0] / epochs * EPOCHS
+    )
 
 
 def measure(name: str, n: int) -> dict:
     "The three times for one backbone, and their ratios."
-    base = backbone(name, size=224)
+    base = backbone(name, "none", size=224)
     cohort = random_cohort(n, 224)
     split = split_by_subject(cohort)
     base.predict(cohort.images[:BATCH, ..., None], verbose=0)  # compiled here, for all
     base.predict_on_batch(cohort.images[:BATCH, ..., None])
-    predict = timed(lambda: base.predict(cohort.images[..., None], batch_size=BATCH, verbose=0))
+    predict = seconds(lambda: base.predict(cohort.images[..., None], batch_size=BATCH, verbose=0))[0]
 
     def ours():
         vectors = features(cohort.images, base)
         top = head(vectors[split.train], 5)
         fit(cohort, split, top, f"{tempfile.mkdtemp()}/run", base, epochs=EPOCHS, batch_size=BATCH)
 
-    once = timed(ours)
+    once = seconds(ours)[0]
     each = through_the_backbone(base, cohort, split.train, split.validation)
     return {
         "backbone": name,

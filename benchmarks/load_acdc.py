@@ -11,9 +11,10 @@ import gzip
 import resource
 import statistics
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from timing import seconds
 
 from cardioteach.data.acdc import load, patient_folders
 from cardioteach.download import data_folder
@@ -28,13 +29,6 @@ def read_only(files: list[Path]) -> int:
     "Read and unpack all files with two threads; bytes in all."
     with ThreadPoolExecutor(2) as threads:
         return sum(threads.map(unpacked_bytes, files))
-
-
-def seconds(function, *arguments):
-    "Run time and result of a function."
-    start = time.perf_counter()
-    result = function(*arguments)
-    return time.perf_counter() - start, result
 
 
 def main():

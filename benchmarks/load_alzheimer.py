@@ -11,12 +11,12 @@ import os
 import shutil
 import statistics
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from timing import seconds
 
 from cardioteach.data.alzheimer import find_pictures, link_tests, load, persons_from_pixels
 from cardioteach.download import data_folder
@@ -32,13 +32,6 @@ def plain_all(files: list[str]) -> np.ndarray:
     "All pictures, by two threads."
     with ThreadPoolExecutor(2) as threads:
         return np.stack(list(threads.map(plain, files)))
-
-
-def seconds(function, *arguments):
-    "Run time and result of a function."
-    start = time.perf_counter()
-    result = function(*arguments)
-    return time.perf_counter() - start, result
 
 
 def main():

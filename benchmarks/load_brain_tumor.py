@@ -8,12 +8,12 @@ the pixels twice and looks for copies.
 
 import argparse
 import statistics
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from timing import seconds
 
 from cardioteach.data.brain_tumor import class_folders, load, picture_files
 from cardioteach.download import data_folder
@@ -29,13 +29,6 @@ def plain_all(files: list[Path]) -> np.ndarray:
     "All pictures, by two threads."
     with ThreadPoolExecutor(2) as threads:
         return np.stack(list(threads.map(plain, files)))
-
-
-def seconds(function, *arguments):
-    "Run time and result of a function."
-    start = time.perf_counter()
-    result = function(*arguments)
-    return time.perf_counter() - start, result
 
 
 def main():

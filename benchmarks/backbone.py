@@ -30,10 +30,10 @@ from tqdm import tqdm
 
 import cardioteach
 from cardioteach.backbones import BUNDLED, backbone, weights_hash
+from cardioteach.cache import cache_folder
 from cardioteach.claims import Result, ResultFile, write_results
 from cardioteach.cohort import Cohort, content_hash
 from cardioteach.data import acdc, brain_tumor
-from cardioteach.download import cache_folder
 from cardioteach.evaluate import _auc, _ends, _subject_draws, subject_vote
 from cardioteach.split import Split, folds_by_subject, image_vectors
 

@@ -20,12 +20,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on the 
 
 import keras
 import numpy as np
-from filelock import FileLock
+from .cache import cache_folder, cached
 from keras import layers
 from tqdm.auto import tqdm
 
 from .cohort import InputError
-from .download import cache_folder
 
 # %% auto #0
 __all__ = ['SCALINGS', 'OF_COLOURS', 'BACKBONES', 'BUNDLED', 'FEATURES_VERSION', 'Recipe', 'has_gpu', 'precision', 'backbone',
@@ -320,32 +319,6 @@ def _compute(images: np.ndarray, model: keras.Model, batch_size: int) -> np.ndar
         out[start : start + len(batch)] = model.predict_on_batch(np.concatenate([batch, fill]))[: len(batch)]
     return out
 
-# %% ../nbs/library/backbones.ipynb #f70e5544
-def _read_entry(file: Path, n: int, width: int) -> np.ndarray | None:
-    "The features in a cache file, or None (and a warning) when it is damaged; zip's checksums are verified on reading."
-    if not file.exists():
-        return None
-    try:
-        with np.load(file, allow_pickle=False) as entry:
-            features = entry["features"]
-        if features.shape == (n, width) and np.isfinite(features).all():
-            return features
-    except Exception:  # whatever is wrong with the file, it is computed again
-        pass
-    warnings.warn(f"The cached features in {file} are damaged: they are computed again.", stacklevel=3)
-    return None
-
-
-def _write_entry(file: Path, features: np.ndarray):
-    "Write under another name, then rename: an entry is complete or absent. A full disk costs the entry, not the result."
-    partial = file.with_suffix(f".{os.getpid()}.partial.npz")
-    try:
-        np.savez(partial, features=features)
-        os.replace(partial, file)
-    except OSError as problem:
-        partial.unlink(missing_ok=True)
-        warnings.warn(f"Features are not kept for the next time: {problem}.", stacklevel=3)
-
 # %% ../nbs/library/backbones.ipynb #61b792ef
 def _check_size(images: np.ndarray, model: keras.Model):
     "Raise `InputError` unless `images` have the height and width that `model` takes."
@@ -362,19 +335,7 @@ def _entry_file(images: np.ndarray, model: keras.Model) -> Path:
     text = f"{model.name} {model.input_shape} {precision} {weights_hash(model)} {layers_hash(model)} {FEATURES_VERSION}"
     return cache_folder() / "features" / f"{model.name}-{array_hash([images], text)}.npz"
 
-# %% ../nbs/library/backbones.ipynb #bddac449
-def _lock(file: Path) -> FileLock | None:
-    "The lock on a cache entry, held; None (and a warning) where none can be made."
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(file.with_suffix(".lock"))
-        lock.acquire()
-        return lock
-    except OSError as problem:
-        warnings.warn(f"Features are not kept for the next time: {problem}.", stacklevel=3)
-        return None
-
-# %% ../nbs/library/backbones.ipynb #4d36d0c9
+# %% ../nbs/library/backbones.ipynb #47e7eea0
 def features(
     images: np.ndarray,  # (n, height, width) uint8: the images of a cohort
     model: keras.Model,  # from `backbone`
@@ -382,23 +343,13 @@ def features(
 ) -> np.ndarray:  # (n, features) float32
     "Features of each image from a frozen backbone: computed in one pass, then read from the cache."
     _check_size(images, model)
-    file = _entry_file(images, model)
-    damaged = file.exists()
-    found = _read_entry(file, len(images), model.output_shape[-1])
-    if found is not None:  # entries are renamed into place whole: no lock is needed to read one
-        return found
-    lock = _lock(file)
-    if lock is None:
-        return _compute(images, model, batch_size)
-    try:
-        # computed meanwhile?
-        found = None if damaged else _read_entry(file, len(images), model.output_shape[-1])
-        if found is None:
-            found = _compute(images, model, batch_size)
-            _write_entry(file, found)
-        return found
-    finally:
-        lock.release()
+    shape = (len(images), model.output_shape[-1])
+    entry = cached(
+        _entry_file(images, model),
+        lambda: {"features": _compute(images, model, batch_size)},
+        lambda entry: entry["features"].shape == shape and np.isfinite(entry["features"]).all(),
+    )
+    return entry["features"]
 
 # %% ../nbs/library/backbones.ipynb #1b467472
 def variance_with_floor(variance: np.ndarray) -> np.ndarray:

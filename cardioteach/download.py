@@ -1,4 +1,4 @@
-"""Where data and caches lie, and how real data comes in: checked, unpacked safely, and only when you ask for it.
+"""Where real data lies, and how it comes in: checked, unpacked safely, and only when you ask for it.
 
 Docs: https://cardioteach.github.io/cardioteach/library/download.html.md"""
 
@@ -18,10 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from .cache import cache_folder
+
 from .cohort import InputError
 
 # %% auto #0
-__all__ = ['ACDC_ADDRESS', 'ACDC_TERMS', 'data_folder', 'cache_folder', 'fetch', 'Member', 'unpack', 'download_acdc']
+__all__ = ['ACDC_ADDRESS', 'ACDC_TERMS', 'data_folder', 'fetch', 'Member', 'unpack', 'download_acdc']
 
 # %% ../nbs/library/download.ipynb #1b485ec3
 def data_folder(
@@ -37,14 +39,6 @@ def data_folder(
     if not folder.is_dir():
         raise InputError(where, f"no folder {folder}", "the folder of real data", "Correct the variable.")
     return folder
-
-# %% ../nbs/library/download.ipynb #cb302ecd
-def cache_folder() -> Path:
-    "The folder for what can be made again: `CARDIOTEACH_CACHE`, or the system's usual place. Not created here."
-    import pooch
-
-    place = os.environ.get("CARDIOTEACH_CACHE")
-    return Path(place).expanduser() if place else Path(pooch.os_cache("cardioteach"))
 
 # %% ../nbs/library/download.ipynb #ced642e6
 def fetch(

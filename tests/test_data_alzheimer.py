@@ -625,7 +625,7 @@ def test_a_damaged_entry_is_made_anew(sound, cache, damage):
     else:
         content[20_000] ^= 1
         entry.write_bytes({"cut": content[:50_000], "bit": content, "text": b"nothing"}[damage])
-    with pytest.warns(UserWarning, match="is damaged: the pictures are read again"):
+    with pytest.warns(UserWarning, match="is damaged: what it held is computed again"):
         again = load(sound, size=32)
     assert np.array_equal(first.images, again.images)
     assert np.array_equal(load(sound, size=32).images, first.images)

@@ -44,7 +44,8 @@ def test_help_is_light():
 
 def light_rooms():
     rooms = [path.relative_to(ROOT) for path in MODULES if {"data", "phantom"} & set(path.parent.parts)]
-    rooms += [Path("cardioteach", f"{name}.py") for name in ("cohort", "split", "heart", "download", "audit")]
+    others = ("cohort", "split", "heart", "cache", "download", "audit", "claims")
+    rooms += [Path("cardioteach", f"{name}.py") for name in others]
     return [
         ".".join(path.with_suffix("").parts)
         for path in rooms

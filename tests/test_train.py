@@ -278,7 +278,7 @@ def test_a_full_disk_costs_the_cache_entry_not_the_features(cohort, base, tmp_pa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setenv("CARDIOTEACH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(backbones.np, "savez", full)
+    monkeypatch.setattr(np, "savez", full)
     with pytest.warns(UserWarning, match="not kept.*No space left"):
         found = features(cohort.images, base)
     assert found.shape == (60, 128) and not list(tmp_path.rglob("*.npz"))
@@ -300,7 +300,7 @@ def test_a_damaged_cache_entry_is_computed_again_and_said(cohort, base, tmp_path
     if damage == "bit":
         content[len(content) // 2] ^= 1
     entry.write_bytes({"truncated": content[:-100], "bit": content}.get(damage, damage))
-    with pytest.warns(UserWarning, match="damaged: they are computed again"):
+    with pytest.warns(UserWarning, match="damaged: what it held is computed again"):
         np.testing.assert_array_equal(features(cohort.images, base), expected)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)

@@ -22,11 +22,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
+from ..cache import cache_folder, cached
 
 from ..cohort import Cohort, InputError, content_hash
 from .folder import files_in, finding, is_drawn, refuse_broken, worst_first
-from ..download import cache_folder
 from ..images import PICTURES, PIXEL_LIMIT, grey_window, read_picture, resize, to_uint8
 
 # %% auto #0
@@ -531,72 +530,37 @@ def _entry_file(source: Source, size: int) -> Path:
     return cache_folder() / "alzheimer" / f"{digest.hexdigest()[:32]}.npz"
 
 # %% ../../nbs/library/data_alzheimer.ipynb #8180840a
-def _read_entry(file: Path, size: int) -> Reading | None:
-    "The reading in a cache file, or None (and a warning) when it is damaged; zip's checksums are verified on reading."
-    if not file.exists():
-        return None
-    try:
-        with file.open("rb") as content, np.load(content, allow_pickle=False) as entry:
-            images, groups, broken = entry["images"], entry["groups"], entry["broken"]
-            table = pd.DataFrame({name: entry[f"table_{name}"].tolist() for name in (*LISTED, *FACTS)})
-        if len(table) == len(groups) and images.shape == (len(table), size, size):
-            return Reading(images, groups, table, [InputError(*error) for error in broken.tolist()])
-    except Exception:  # whatever is wrong with the file, it is made again
-        pass
-    warnings.warn(f"What is cached in {file} is damaged: the pictures are read again.", stacklevel=3)
-    return None
-
-# %% ../../nbs/library/data_alzheimer.ipynb #0813a1f5
-def _write_entry(file: Path, reading: Reading):
-    "Write under another name, then rename: an entry is complete or absent. A full disk costs the entry, not the result."
-    partial = file.with_suffix(f".{os.getpid()}.partial.npz")
+def _as_arrays(reading: Reading) -> dict[str, np.ndarray]:
+    "A reading as the cache keeps it."
     columns = {f"table_{name}": reading.table[name].to_numpy() for name in (*LISTED, *FACTS)}
     columns = {name: a.astype(str) if a.dtype == object else a for name, a in columns.items()}
     broken = [(error.where, error.found, error.expected, error.remedy) for error in reading.broken]
-    try:
-        np.savez(
-            partial,
-            images=reading.images,
-            groups=reading.groups,
-            broken=np.array(broken, str).reshape(-1, 4),
-            **columns,
-        )
-        os.replace(partial, file)
-    except OSError as problem:
-        partial.unlink(missing_ok=True)
-        warnings.warn(f"What was read is not kept for the next time: {problem}.", stacklevel=3)
+    errors = np.array(broken, str).reshape(-1, 4)
+    return {"images": reading.images, "groups": reading.groups, "broken": errors} | columns
 
 
-def _lock(file: Path) -> FileLock | None:
-    "The lock on a cache entry, held; None (and a warning) where none can be made."
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(file.with_suffix(".lock"))
-        lock.acquire()
-        return lock
-    except OSError as problem:
-        warnings.warn(f"What was read is not kept for the next time: {problem}.", stacklevel=3)
-        return None
+def _as_reading(arrays: dict[str, np.ndarray]) -> Reading:
+    "A reading as it was before it was kept."
+    table = pd.DataFrame({name: arrays[f"table_{name}"].tolist() for name in (*LISTED, *FACTS)})
+    broken = [InputError(*error) for error in arrays["broken"].tolist()]
+    return Reading(arrays["images"], arrays["groups"], table, broken)
 
-# %% ../../nbs/library/data_alzheimer.ipynb #fdb508c9
+# %% ../../nbs/library/data_alzheimer.ipynb #0813a1f5
+def _fits(arrays: dict[str, np.ndarray], size: int) -> bool:
+    "Whether kept arrays make a reading at this size."
+    reading = _as_reading(arrays)
+    n = len(reading.table)
+    return len(reading.groups) == n and reading.images.shape == (n, size, size)
+
+
 def _read_once(source: Source, size: int) -> Reading:
     "The reading of these files, from the cache if it is there."
-    file = _entry_file(source, size)
-    damaged = file.exists()
-    found = _read_entry(file, size)
-    if found is not None:  # entries are renamed into place whole: no lock is needed to read one
-        return found
-    lock = _lock(file)
-    if lock is None:
-        return _read_all(source, size, "alzheimer")
-    try:
-        found = None if damaged else _read_entry(file, size)  # made meanwhile?
-        if found is None:
-            found = _read_all(source, size, "alzheimer")
-            _write_entry(file, found)
-        return found
-    finally:
-        lock.release()
+    arrays = cached(
+        _entry_file(source, size),
+        lambda: _as_arrays(_read_all(source, size, "alzheimer")),
+        lambda arrays: _fits(arrays, size),
+    )
+    return _as_reading(arrays)
 
 # %% ../../nbs/library/data_alzheimer.ipynb #f44fd6d6
 def _about_pixels(table: pd.DataFrame, size: int) -> list[str]:

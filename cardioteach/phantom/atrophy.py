@@ -14,21 +14,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from cardioteach.phantom.shapes import (
+    ellipsoid,
+    intersection,
+    length,
+    random_waves,
+    tube,
+    union,
+    within,
+)
 
 from ..cohort import InputError
 from . import brain
-from cardioteach.phantom.brain import (
-    TISSUES,
-    Cut,
-    Person,
-    _both,
-    _either,
-    _ellipsoid,
-    _length,
-    _tube,
-    _waves,
-    _within,
-)
+from .brain import TISSUES, Cut, Person
 from .folder import fill
 
 # %% auto #0
@@ -217,7 +215,7 @@ class _Fields:
     "Random fields of a person: name -> (wavelength mm, number of waves, spread of wavelengths)."
 
     def __init__(self, random: np.random.Generator, kinds: dict):
-        waves = [_waves(random, *kind) for kind in kinds.values()]
+        waves = [random_waves(random, *kind) for kind in kinds.values()]
         self.names, counts = list(kinds), [kind[1] for kind in kinds.values()]
         self.k, self.phase = (np.concatenate(part) for part in zip(*waves, strict=True))
         whose = np.repeat(np.arange(len(counts)), counts)
@@ -292,8 +290,8 @@ def _splayed(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _apart(p: list) -> np.ndarray:
     "Distance from the plane in which the two hemispheres are apart."
     x, y, z = p
-    joined = 1 - _length((_splayed(x, y) + 5) * np.float32(1 / 41), (z - 8) * np.float32(1 / 26))
-    return _length(x, np.maximum(joined * 28, 0))
+    joined = 1 - length((_splayed(x, y) + 5) * np.float32(1 / 41), (z - 8) * np.float32(1 / 26))
+    return length(x, np.maximum(joined * 28, 0))
 
 
 def _sylvian(person: Person, p: list, f: dict) -> np.ndarray:
@@ -302,12 +300,12 @@ def _sylvian(person: Person, p: list, f: dict) -> np.ndarray:
     side, wide = np.abs(x), np.float32(2 * person.sulci)
     line = 4 * f["gap"] - 2 * f["thick"] - 2 - np.float32(0.55) * y
     ends = np.maximum(np.maximum(y - 24, -34 - y), 0)
-    fissure = _length((z - line) * np.float32(0.88), np.maximum(39 - side, 0), ends)
+    fissure = length((z - line) * np.float32(0.88), np.maximum(39 - side, 0), ends)
     insula = side - 39 + np.float32(0.01) * (y + 2) ** 2 - f["gap"] - f["thick"]
-    beyond = np.maximum(_length((y + 2) / 24, (z - 4) / 17) - 1, 0) * 18
+    beyond = np.maximum(length((y + 2) / 24, (z - 4) / 17) - 1, 0) * 18
     fissure -= wide * (np.float32(0.8) + np.float32(0.02) * np.clip(y + 10, 0, 40))
     gape = wide * (np.float32(0.2) + np.float32(0.6) * np.exp(np.float32(0.7) * f["kink"]))
-    return np.minimum(fissure, _length(insula + f["curl"], beyond) - gape)
+    return np.minimum(fissure, length(insula + f["curl"], beyond) - gape)
 
 # %% ../../nbs/library/phantom_atrophy.ipynb #690a7422
 def _paint_cortex(
@@ -316,17 +314,17 @@ def _paint_cortex(
     "Grey and white matter; the depth in the white."
     x, y, z = p
     half = np.float32(person.sulci)
-    hull = _both(
+    hull = intersection(
         mask - np.float32(person.gap) - np.float32(0.7) * f["gap"], _apart(p) - half / 2 - np.float32(0.4), 3
     )
     depth = np.maximum(hull, 0)
-    core = _ellipsoid((np.abs(x), y, z), (25, -8, 10), (11, 50, 36))
-    core = _either(core, _ellipsoid((x, _splayed(x, y), z), (0, -5, 10), (33, 40, 36)), 6)
+    core = ellipsoid((np.abs(x), y, z), (25, -8, 10), (11, 50, 36))
+    core = union(core, ellipsoid((x, _splayed(x, y), z), (0, -5, 10), (33, 40, 36)), 6)
     core = 2 * np.maximum(core, 0)  # here no furrow goes
     open_mm = half * np.exp(f["wide"] / 2) * (np.float32(0.5) + np.float32(1.1) * np.exp(-depth / 8))
-    furrow = _length(f["furrow"], np.maximum(depth - f["goes_in"], 0) + core) - open_mm
-    branch = _length(f["branch"], np.maximum(depth - f["branch_goes_in"], 0) + core) - open_mm / 2
-    surface = _both(_both(_both(hull, furrow, 3), branch, 2), _sylvian(person, p, f), 2)
+    furrow = length(f["furrow"], np.maximum(depth - f["goes_in"], 0) + core) - open_mm
+    branch = length(f["branch"], np.maximum(depth - f["branch_goes_in"], 0) + core) - open_mm / 2
+    surface = intersection(intersection(intersection(hull, furrow, 3), branch, 2), _sylvian(person, p, f), 2)
     white = surface - np.float32(person.cortex) * (1 + np.float32(0.12) * f["thick"])
     cut.add("grey", surface, where)
     cut.add("white", white, where)
@@ -352,9 +350,9 @@ def _pipe(p: list, path, radii, round_mm: float = 0.0) -> np.ndarray:
         piece, far = path[i : i + 2], radii[i : i + 2].max() + 4
         low, high = piece.min(0) - far, piece.max(0) + far
         if high[2] > floor and low[2] < roof:
-            near = _within(p, low, high)
-            found = _tube([c[near] for c in p], piece, radii[i : i + 2])
-            depth[near] = _either(depth[near], found, round_mm)
+            near = within(p, low, high)
+            found = tube([c[near] for c in p], piece, radii[i : i + 2])
+            depth[near] = union(depth[near], found, round_mm)
     return depth
 
 # %% ../../nbs/library/phantom_atrophy.ipynb #c583dcaa
@@ -370,9 +368,11 @@ def _ventricles(person: Person, p: list, f: dict, rest: np.ndarray) -> np.ndarra
     tall = [side, y, z * _TALL]
     main, front, temporal = (np.array(path) * (1, 1, _TALL) for path in (LATERAL, FRONTAL, TEMPORAL))
     depth = _pipe(tall, main, np.array(LATERAL_RADII) * wide, 2)
-    depth = _either(depth, _pipe(tall, front, np.array([5.5, 6, 2]) * wide, 2), 2) + f["horn"]
-    depth = _both(_both(depth, -rest, 1), side - np.float32(0.9) + np.float32(0.02) * np.abs(y - 5))
-    return _either(depth, _pipe(tall, temporal, np.array([6.5, 6, 4]) * wide) + f["horn"], 2)
+    depth = union(depth, _pipe(tall, front, np.array([5.5, 6, 2]) * wide, 2), 2) + f["horn"]
+    depth = intersection(
+        intersection(depth, -rest, 1), side - np.float32(0.9) + np.float32(0.02) * np.abs(y - 5)
+    )
+    return union(depth, _pipe(tall, temporal, np.array([6.5, 6, 4]) * wide) + f["horn"], 2)
 
 # %% ../../nbs/library/phantom_atrophy.ipynb #b12c1247
 def _paint_inside(person: Person, p: list, f: dict, white: np.ndarray, cut: Cut, where: np.ndarray):
@@ -383,28 +383,28 @@ def _paint_inside(person: Person, p: list, f: dict, white: np.ndarray, cut: Cut,
     beam = [np.zeros_like(x), _splayed(x, y), z - np.float32(0.8 * out)]  # and lift the corpus callosum
     beam = _pipe(beam, [(0, *a) for a in CALLOSUM], (1.5, 2, 3.5, 3.5, 3.5, 3.5, 3.5, 4, 4), 2)
     tail = _pipe(s, [(17 + out, 8, 14), (20 + out, -8, 22), (23 + out, -24, 24)], (5, 3.2, 1.8))
-    caudate = _either(_ellipsoid(s, (18 + out, 13, 8), (5, 12, 11)), tail, 3)
-    thalamus = _both(_ellipsoid(s, (11.5, -17, 6), (11.5, 17, 11)), side - np.float32(0.6))
+    caudate = union(ellipsoid(s, (18 + out, 13, 8), (5, 12, 11)), tail, 3)
+    thalamus = intersection(ellipsoid(s, (11.5, -17, 6), (11.5, 17, 11)), side - np.float32(0.6))
     lens = (side - 28 + np.float32(0.28) * np.abs(y + 2), y, z)
-    rest = np.maximum(np.maximum(thalamus, caudate), _both(beam, z - 24))
+    rest = np.maximum(np.maximum(thalamus, caudate), intersection(beam, z - 24))
     horn = _ventricles(person, p, f, rest)
     spots = (4 * np.float32(person.white_spots) + np.float32(1.6) * f["spots"] + horn - 2) / 4
-    cistern = _either(
-        _ellipsoid(p, (0, -45, -1), (13, 9, 10)), _pipe(s, [(0, -39, 1), (28, -41, 2)], (2, 1.2)), 2
+    cistern = union(
+        ellipsoid(p, (0, -45, -1), (13, 9, 10)), _pipe(s, [(0, -39, 1), (28, -41, 2)], (2, 1.2)), 2
     )
     leaves = 1 - 3 * np.abs((y + np.float32(0.3) * z) / np.float32(3.2) % 1 - np.float32(0.5))
     layers = (
-        ("white", _both(beam, 22 - side, 6), 1),
-        ("white", _ellipsoid(s, (16, -5, 6), (17, 32, 17)), 1),
+        ("white", intersection(beam, 22 - side, 6), 1),
+        ("white", ellipsoid(s, (16, -5, 6), (17, 32, 17)), 1),
         ("thalamus", thalamus * soft, 1),
         ("deep", caudate * soft, 1),
-        ("deep", _ellipsoid(lens, (0, 4, 2), (4.5, 18, 15)) * soft, 1),
-        ("pallidum", _ellipsoid(lens, (-6.5, 1, 0), (4, 10, 8)) * soft, 1),
-        ("spot", _both(spots, white * np.float32(0.3)), 0.7),
-        ("csf", _both(cistern, -thalamus), 1),
-        ("grey", _both(_ellipsoid(p, (0, -50, -5), (6, 7, 10)), leaves, 0.5), 1),
+        ("deep", ellipsoid(lens, (0, 4, 2), (4.5, 18, 15)) * soft, 1),
+        ("pallidum", ellipsoid(lens, (-6.5, 1, 0), (4, 10, 8)) * soft, 1),
+        ("spot", intersection(spots, white * np.float32(0.3)), 0.7),
+        ("csf", intersection(cistern, -thalamus), 1),
+        ("grey", intersection(ellipsoid(p, (0, -50, -5), (6, 7, 10)), leaves, 0.5), 1),
         ("csf", horn, 1),
-        ("csf", _ellipsoid(p, (0, -9, -1), (1.3 * person.third, 16, 12)), 1),
+        ("csf", ellipsoid(p, (0, -9, -1), (1.3 * person.third, 16, 12)), 1),
         (
             "plexus",
             _pipe(s, [(10, -14, 20), (18, -33, 17), (25, -45, 10), (32, -43, 3)], (1, 1.3, 2.2, 1.8)),
@@ -425,7 +425,7 @@ def _cut(subject: Subject, place: int) -> tuple:  # Cut, and the fields of the s
     cut = Cut((ROWS, COLUMNS), 1.0)
     cut.add("csf", level.mask + 1, where)
     white = _paint_cortex(person, p, f, level.mask, cut, where)
-    near = _within(p, (-46, -88, -34), (46, 48, 60))
+    near = within(p, (-46, -88, -34), (46, 48, 60))
     inside = {name: f[name][near] for name in ("horn", "spots")}
     _paint_inside(person, [c[near] for c in p], inside, white[near], cut, where[near])
     rim = np.minimum(

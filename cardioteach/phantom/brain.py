@@ -14,6 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from cardioteach.phantom.shapes import (
+    ellipsoid,
+    intersection,
+    length,
+    noise_and_slope,
+    noise_at,
+    random_waves,
+    tube,
+    union,
+    within,
+)
 
 from ..cohort import InputError
 from .folder import fill
@@ -120,66 +131,6 @@ def normal(plane: Plane) -> np.ndarray:  # float32 (3,)
     return _turned(plane, np.eye(3)[:, ::-1][:, PLANES.index(plane.kind)][:, None])[:, 0]
 
 # %% ../../nbs/library/phantom_brain.ipynb #594be82e
-def _both(a, b, round_mm: float = 0.0):
-    "Depth in what two shapes share; its edges are rounded."
-    if round_mm == 0:
-        return np.minimum(a, b)
-    near = np.maximum(round_mm - np.abs(a - b), 0)
-    return np.minimum(a, b) - near * near * np.float32(0.25 / round_mm)
-
-
-def _either(a, b, round_mm: float = 0.0):
-    "Depth in what two shapes cover together."
-    return -_both(-a, -b, round_mm)
-
-
-def _length(*parts):
-    "Length of a vector given by its components."
-    return np.sqrt(sum(part * part for part in parts))
-
-# %% ../../nbs/library/phantom_brain.ipynb #9cce779e
-def _ellipsoid(p, at, axes):
-    "Depth in an ellipsoid."
-    parts = [(c - np.float32(a)) * np.float32(1 / r) for c, a, r in zip(p, at, axes, strict=True)]
-    reach = _length(*parts)
-    slope = _length(*(part * np.float32(1 / r) for part, r in zip(parts, axes, strict=True)))
-    return reach * (1 - reach) / (slope + np.float32(1e-6))
-
-
-def _tube(p, path, radii, round_mm: float = 0.0):
-    "Depth in a tube along a path of straight pieces."
-    path, depth = np.asarray(path, np.float32), None
-    for i in range(len(path) - 1):
-        way = path[i + 1] - path[i]
-        away = [c - a for c, a in zip(p, path[i], strict=True)]
-        t = sum(c * np.float32(d) for c, d in zip(away, way, strict=True)) / np.float32(way @ way)
-        t = np.clip(t, 0, 1)
-        radius = np.float32(radii[i]) + t * np.float32(radii[i + 1] - radii[i])
-        piece = radius - _length(*(c - t * d for c, d in zip(away, way, strict=True)))
-        depth = piece if depth is None else _either(depth, piece, round_mm)
-    return depth
-
-# %% ../../nbs/library/phantom_brain.ipynb #8bdd98b1
-def _waves(random: np.random.Generator, wavelength_mm: float, count: int, spread: float = 0.3) -> tuple:
-    "Random plane waves of about one wavelength: their directions and phases."
-    way, length = random.standard_normal((count, 3)), np.exp(random.uniform(-spread, spread, (count, 1)))
-    k = 2 * np.pi / (wavelength_mm * length) * way / np.linalg.norm(way, axis=1, keepdims=True)
-    return k.astype(np.float32), random.uniform(0, 2 * np.pi, (count, 1)).astype(np.float32)
-
-
-def _noise(waves: tuple, at: np.ndarray) -> np.ndarray:
-    "The sum of the waves at points (3, n), scaled to a standard deviation of 1."
-    k, phase = waves
-    return np.cos(k @ at + phase).sum(0) * np.float32(np.sqrt(2 / len(k)))
-
-
-def _noise_and_slope(waves: tuple, at: np.ndarray) -> tuple:
-    "The same, and its gradient (3, n)."
-    k, phase = waves
-    turn, size = k @ at + phase, np.float32(np.sqrt(2 / len(k)))
-    return np.cos(turn).sum(0) * size, -(k.T @ np.sin(turn)) * size
-
-# %% ../../nbs/library/phantom_brain.ipynb #058d6d5c
 def _nearest(p, a, b) -> list:
     "From the nearest point of a line to each point."
     a, way = np.asarray(a, np.float32), np.asarray(b, np.float32) - np.asarray(a, np.float32)
@@ -192,29 +143,29 @@ def _outward(p) -> tuple:
     "For points of a hemisphere, the direction to its surface (3, n) and the distance from its inner line."
     inner = _nearest(p, (24, 32, 10), (22, -62, 8))
     temporal = _nearest(p, (40, 14, -22), (36, -40, -12))
-    first, second = _length(*inner), np.sqrt(sum(c * c for c in temporal) + np.float32(150))
+    first, second = length(*inner), np.sqrt(sum(c * c for c in temporal) + np.float32(150))
     away = np.stack([np.where(second < first, b, a) for a, b in zip(inner, temporal, strict=True)])
-    return away / np.maximum(_length(*away), 1e-3), np.minimum(first, second) + np.float32(1e-3)
+    return away / np.maximum(length(*away), 1e-3), np.minimum(first, second) + np.float32(1e-3)
 
-# %% ../../nbs/library/phantom_brain.ipynb #d79712de
+# %% ../../nbs/library/phantom_brain.ipynb #ca31cd3c
 def _furrows(person: Person, p, hull: np.ndarray, across: np.ndarray) -> tuple:
     "Distance to the nearest furrow for points so deep below the unfolded surface, and how it slants in the slice."
     random, place = _random(person.seed, 1), np.stack(p)
     right = np.stack([np.abs(p[0]), *p[1:]])  # both halves are folded by one field, bent differently
     outward, reach = _outward(right)
     depth = np.maximum(hull, 0)
-    bend = np.stack([_noise(_waves(random, 60, 6), place) for _ in range(3)])
+    bend = np.stack([noise_at(random_waves(random, 60, 6), place) for _ in range(3)])
     surface = right + outward * depth + np.float32(3) * bend
-    value, slope = _noise_and_slope(_waves(random, person.fold, 48, 0.45), surface)
+    value, slope = noise_and_slope(random_waves(random, person.fold, 48, 0.45), surface)
     slope -= (slope * outward).sum(0) * outward
     steep = np.sqrt((slope * slope).sum(0) + np.float32(0.3 * 2 * np.pi / person.fold) ** 2)
     sheet = np.abs(value) / steep / np.minimum((reach + depth) / reach, 4)
-    goes_in = np.float32(17) + np.float32(8) * _noise(_waves(random, 40, 8), surface)
+    goes_in = np.float32(17) + np.float32(8) * noise_at(random_waves(random, 40, 8), surface)
     goes_in += 9 * np.minimum(outward[0], 0)  # less deep between the hemispheres
     goes_in = np.minimum(goes_in, reach + depth - 15)  # not to the inner line, where all furrows would meet
-    beyond = np.maximum(depth - goes_in, 0) + 2 * np.maximum(_ellipsoid(p, (0, -5, 8), (30, 50, 33)), 0)
+    beyond = np.maximum(depth - goes_in, 0) + 2 * np.maximum(ellipsoid(p, (0, -5, 8), (30, 50, 33)), 0)
     slope[0] *= np.sign(p[0])
-    return _length(sheet, beyond), np.abs(across @ slope) / steep
+    return length(sheet, beyond), np.abs(across @ slope) / steep
 
 # %% ../../nbs/library/phantom_brain.ipynb #08f8f385
 TISSUES = (
@@ -261,7 +212,7 @@ def _vault(p) -> np.ndarray:
     u = [np.abs(c - np.float32(a)) * np.float32(1 / r) for c, a, r in zip(p, (0, -18, 9), axes, strict=True)]
     roots = [np.sqrt(v) for v in u]
     total = sum(v * v * s for v, s in zip(u, roots, strict=True)) + np.float32(1e-6)
-    slope = _length(*(v * s * np.float32(1 / r) for v, s, r in zip(u, roots, axes, strict=True)))
+    slope = length(*(v * s * np.float32(1 / r) for v, s, r in zip(u, roots, axes, strict=True)))
     reach = total ** np.float32(0.4)
     return (1 - reach) * reach * np.sqrt(reach) / (slope + np.float32(1e-6))
 
@@ -271,24 +222,24 @@ def _cavity(person: Person, p) -> np.ndarray:
     x, y, z = p
     wide = x * (1 + np.float32(person.taper) * np.clip(y + 20, -15, 90))
     side = np.abs(wide)
-    vault = _both(_vault((wide, y, z)), z + np.float32(28) - np.float32(0.15) * np.clip(y, 0, 60), 8)
-    temporal = _ellipsoid((side, y, z), (40, -10, -16), (28, 42, 29))
-    behind = _ellipsoid(p, (0, -58, -30), (57, 46, 36))
-    return _either(_either(vault, temporal, 10), behind, 14)
+    vault = intersection(_vault((wide, y, z)), z + np.float32(28) - np.float32(0.15) * np.clip(y, 0, 60), 8)
+    temporal = ellipsoid((side, y, z), (40, -10, -16), (28, 42, 29))
+    behind = ellipsoid(p, (0, -58, -30), (57, 46, 36))
+    return union(union(vault, temporal, 10), behind, 14)
 
 # %% ../../nbs/library/phantom_brain.ipynb #48b1e330
 def _face(p) -> tuple:
     "Depth in the face and neck, and in the muscle at the temples."
     x, y, z = p
     side = np.abs(x)
-    face = _either(_ellipsoid(p, (0, 48, -66), (60, 50, 62)), _ellipsoid(p, (0, 62, -104), (42, 42, 34)), 12)
-    face = _either(face, _ellipsoid((side, y, z), (24, 60, -30), (34, 25, 24)), 10)
-    face = _either(face, _ellipsoid(p, (0, 94, -60), (12, 18, 20)), 10)
-    neck = np.float32(58) - _length(
+    face = union(ellipsoid(p, (0, 48, -66), (60, 50, 62)), ellipsoid(p, (0, 62, -104), (42, 42, 34)), 12)
+    face = union(face, ellipsoid((side, y, z), (24, 60, -30), (34, 25, 24)), 10)
+    face = union(face, ellipsoid(p, (0, 94, -60), (12, 18, 20)), 10)
+    neck = np.float32(58) - length(
         x * np.float32(0.95), (y + 28 - np.float32(0.12) * (z + 100)) * np.float32(0.9)
     )
-    temple = _ellipsoid((side, y, z), (50, 20, -18), (17, 38, 38))
-    return _either(face, _both(neck, -40 - z, 10), 14), temple
+    temple = ellipsoid((side, y, z), (50, 20, -18), (17, 38, 38))
+    return union(face, intersection(neck, -40 - z, 10), 14), temple
 
 # %% ../../nbs/library/phantom_brain.ipynb #04ee6b5f
 def _paint_head(person: Person, p, cut: Cut) -> np.ndarray:
@@ -296,35 +247,37 @@ def _paint_head(person: Person, p, cut: Cut) -> np.ndarray:
     random = _random(person.seed, 2)
     x, y, z = p
     place = np.stack(p)
-    rough, fine, wide = (_noise(_waves(random, size, 8), place) for size in (38, 10, 80))
-    streaks = _noise(_waves(random, 16, 8), place * np.float32([[1], [1], [0.25]]))
+    rough, fine, wide = (noise_at(random_waves(random, size, 8), place) for size in (38, 10, 80))
+    streaks = noise_at(random_waves(random, 16, 8), place * np.float32([[1], [1], [0.25]]))
     cavity = _cavity(person, p)
     skull = cavity + np.float32(person.skull) + rough * np.float32(0.35)
     face, temple = _face(p)
-    outside = _either(skull, temple, 16)
-    skin = _either(outside + np.float32(person.scalp) * (1 + np.float32(0.12) * wide), face, 14)
-    skin = _either(skin, _ellipsoid((np.abs(x), y, z), (76, -24, -30), (6, 13, 24)), 3)
+    outside = union(skull, temple, 16)
+    skin = union(outside + np.float32(person.scalp) * (1 + np.float32(0.12) * wide), face, 14)
+    skin = union(skin, ellipsoid((np.abs(x), y, z), (76, -24, -30), (6, 13, 24)), 3)
     cut.add("mucosa", skin)
     cut.add("fat", skin - 1.2)
-    cut.add("muscle", _both(_both(face - 7, -z - 34, 4), skin - 3) + streaks)
-    cut.add("muscle", _both(outside - np.float32(0.5), temple + 6, 3) + fine * np.float32(0.4))
-    cut.add("fat", _both(_both(streaks * 2 - 1, skin - 4), -z - 40), share=0.45)
-    cut.add("bone", _both(skull, -cavity))
-    marrow = _both(skull - 2, -cavity - np.float32(1.6)) + fine * np.float32(0.4) + rough * np.float32(0.5)
-    cut.add("marrow", _both(marrow, z + 22, 4))
+    cut.add("muscle", intersection(intersection(face - 7, -z - 34, 4), skin - 3) + streaks)
+    cut.add("muscle", intersection(outside - np.float32(0.5), temple + 6, 3) + fine * np.float32(0.4))
+    cut.add("fat", intersection(intersection(streaks * 2 - 1, skin - 4), -z - 40), share=0.45)
+    cut.add("bone", intersection(skull, -cavity))
+    marrow = (
+        intersection(skull - 2, -cavity - np.float32(1.6)) + fine * np.float32(0.4) + rough * np.float32(0.5)
+    )
+    cut.add("marrow", intersection(marrow, z + 22, 4))
     near = np.flatnonzero((z < np.float32(0)) & (skin > -2))
     if len(near):
         _paint_face([c[near] for c in p], fine[near], cut, near)
     if person.forehead > 0.3:
         size = np.array([13, 6, 13]) * person.forehead
-        front = _ellipsoid((np.abs(x), y, z), (10, 76, -20), size) + rough
+        front = ellipsoid((np.abs(x), y, z), (10, 76, -20), size) + rough
         cut.add("bone", front + 1.5)
         cut.add("air", front)
     cut.add("csf", cavity)
     cut.add("dura", np.float32(0.9) - np.abs(cavity), share=0.6)
     side = (np.abs(x), y, z)
-    cut.add("bone", _tube(side, [(14, -10, -42), (36, -24, -40), (62, -38, -38)], (8, 9, 12), 3) + fine)
-    cut.add("marrow", _ellipsoid(p, (0, -5, -46), (9, 7, 13)))
+    cut.add("bone", tube(side, [(14, -10, -42), (36, -24, -40), (62, -38, -38)], (8, 9, 12), 3) + fine)
+    cut.add("marrow", ellipsoid(p, (0, -5, -46), (9, 7, 13)))
     return cavity
 
 # %% ../../nbs/library/phantom_brain.ipynb #55749fc0
@@ -337,26 +290,26 @@ def _paint_face(p, fine: np.ndarray, cut: Cut, where: np.ndarray):
     x, y, z = p
     s = side = np.abs(x)
     s = (side, y, z)
-    add("bone", _tube(s, [(18, -14, -40), (40, -26, -42), (58, -36, -44)], (8, 9, 12)) + fine)
-    add("air", _ellipsoid(s, (58, -38, -48), (9, 12, 14)) + fine * 4 - 1)
-    add("bone", _ellipsoid(p, (0, -8, -46), (16, 20, 12)))
-    add("marrow", _ellipsoid(p, (0, -16, -48), (9, 7, 14)))
-    add("bone", _ellipsoid(s, (31, 44, -36), (24, 36, 23)))  # the orbit
-    cone = _tube(s, [(33, 56, -36), (24, 28, -33), (15, 12, -30)], (17, 12, 3))
+    add("bone", tube(s, [(18, -14, -40), (40, -26, -42), (58, -36, -44)], (8, 9, 12)) + fine)
+    add("air", ellipsoid(s, (58, -38, -48), (9, 12, 14)) + fine * 4 - 1)
+    add("bone", ellipsoid(p, (0, -8, -46), (16, 20, 12)))
+    add("marrow", ellipsoid(p, (0, -16, -48), (9, 7, 14)))
+    add("bone", ellipsoid(s, (31, 44, -36), (24, 36, 23)))  # the orbit
+    cone = tube(s, [(33, 56, -36), (24, 28, -33), (15, 12, -30)], (17, 12, 3))
     add("fat", cone)
     add("muscle", np.float32(1.6) - np.abs(cone - 4) - np.float32(0.6) * np.maximum(y - 54, 0), 0.8)
-    add("muscle", _tube(s, [(32, 50, -36), (22, 26, -33), (14, 10, -30)], (2.3, 2, 2.2)))  # the optic nerve
-    globe = np.float32(12.3) - _length(side - 33, y - 61, z + 36)
+    add("muscle", tube(s, [(32, 50, -36), (22, 26, -33), (14, 10, -30)], (2.3, 2, 2.2)))  # the optic nerve
+    globe = np.float32(12.3) - length(side - 33, y - 61, z + 36)
     add("muscle", globe + 1, 0.8)
     add("eye", globe)
-    add("lens", _ellipsoid(s, (33, 70, -36), (4.6, 2.2, 4.6)))
-    nose = _ellipsoid(s, (8, 48, -58), (10, 34, 22))
+    add("lens", ellipsoid(s, (33, 70, -36), (4.6, 2.2, 4.6)))
+    nose = ellipsoid(s, (8, 48, -58), (10, 34, 22))
     add("bone", nose + 1)
     add("mucosa", nose)
     shelf = np.abs(((z - 2 * fine) / 10) % 1 - np.float32(0.5)) * 10 - 2
-    add("air", _both(_both(nose - 1.5, shelf), side - np.float32(1.2)))
+    add("air", intersection(intersection(nose - 1.5, shelf), side - np.float32(1.2)))
     for at, axes in (((8, 40, -38), (8, 22, 11)), ((8, 14, -42), (9, 12, 9)), ((30, 42, -68), (15, 18, 17))):
-        sinus = _ellipsoid(s, at, axes)
+        sinus = ellipsoid(s, at, axes)
         add("bone", sinus + 1.5)
         add("mucosa", sinus)
         add("air", sinus - 1 + fine * 0.5)
@@ -366,25 +319,25 @@ def _paint_face(p, fine: np.ndarray, cut: Cut, where: np.ndarray):
 def _paint_neck(p, add):
     "Throat, palate, tongue and spine."
     x, y, z = p
-    throat = _tube(p, [(0, 6, -62), (0, 0, -80), (0, 4, -110), (0, 8, -150)], (8, 6, 7, 8))
+    throat = tube(p, [(0, 6, -62), (0, 0, -80), (0, 4, -110), (0, 8, -150)], (8, 6, 7, 8))
     add("mucosa", throat + 2)
     add("air", throat)
-    add("bone", 3 - np.abs(z + 82) - np.float32(0.4) * np.maximum(_length(x, y - 48) - 30, 0))
-    add("muscle", _ellipsoid(p, (0, 46, -100), (24, 36, 17)))
-    spine = _tube(p, [(0, -24, -62), (0, -30, -100), (0, -30, -150)], (9, 9, 9))
+    add("bone", 3 - np.abs(z + 82) - np.float32(0.4) * np.maximum(length(x, y - 48) - 30, 0))
+    add("muscle", ellipsoid(p, (0, 46, -100), (24, 36, 17)))
+    spine = tube(p, [(0, -24, -62), (0, -30, -100), (0, -30, -150)], (9, 9, 9))
     add("bone", spine + 1.5)
     disc = np.abs(((z + 80) / 16) % 1 - np.float32(0.5)) * 16
-    add("marrow", _both(spine, disc - 2))
-    canal = _tube(p, [(0, -42, -58), (0, -47, -80), (0, -49, -150)], (12, 9, 8))
-    add("bone", _both(canal + 2, -z - 60))
+    add("marrow", intersection(spine, disc - 2))
+    canal = tube(p, [(0, -42, -58), (0, -47, -80), (0, -49, -150)], (12, 9, 8))
+    add("bone", intersection(canal + 2, -z - 60))
     add("csf", canal)
 
 # %% ../../nbs/library/phantom_brain.ipynb #f5ccb240
 def _apart(p) -> np.ndarray:
     "Distance from the plane in which the two hemispheres are apart."
     x, y, z = p
-    joined = 1 - _length((y + 5) * np.float32(1 / 39), (z - 8) * np.float32(1 / 24))
-    return _length(x, np.maximum(joined * 28, 0))
+    joined = 1 - length((y + 5) * np.float32(1 / 39), (z - 8) * np.float32(1 / 24))
+    return length(x, np.maximum(joined * 28, 0))
 
 
 def _tentorium(p) -> np.ndarray:
@@ -398,25 +351,25 @@ def _sylvian(person: Person, p) -> np.ndarray:
     "Distance from the fissure between temporal and frontal lobe, and from the insula hidden in it."
     x, y, z = p
     random, place = _random(person.seed, 4), np.stack(p)
-    bend, wave = (_noise(_waves(random, size, 6), place) * np.float32(2) for size in (40, 28))
+    bend, wave = (noise_at(random_waves(random, size, 6), place) * np.float32(2) for size in (40, 28))
     line = np.float32(-1.5) - np.float32(0.42) * y + bend
     ends = np.maximum(np.maximum(y - 26, -42 - y), 0)
-    fissure = _length((z - line + wave) * np.float32(0.92), np.maximum(39 - np.abs(x), 0), ends)
+    fissure = length((z - line + wave) * np.float32(0.92), np.maximum(39 - np.abs(x), 0), ends)
     wide = np.float32(person.sulci) * (np.float32(1.3) + np.float32(0.03) * np.clip(y + 10, 0, 40))
     deep = np.float32(39) - np.float32(0.01) * (y + 2) ** 2 + bend / 2 + wave / 3
-    beyond = np.maximum(_length((y + 2) / 24, (z - 2) / 15) - 1, 0) * 18
-    insula = _length(np.abs(x) - deep, beyond)
+    beyond = np.maximum(length((y + 2) / 24, (z - 2) / 15) - 1, 0) * 18
+    insula = length(np.abs(x) - deep, beyond)
     ramus = y - 19 + np.float32(0.3) * z - np.float32(0.35) * (np.abs(x) - 38) + np.float32(1.6) * wave
-    front = _length(ramus * np.float32(0.9), np.maximum(36 - np.abs(x), 0), np.maximum(np.abs(z - 4) - 13, 0))
+    front = length(ramus * np.float32(0.9), np.maximum(36 - np.abs(x), 0), np.maximum(np.abs(z - 4) - 13, 0))
     return np.minimum(np.minimum(fissure, front) - wide, insula - np.float32(1.3 * person.sulci))
 
 # %% ../../nbs/library/phantom_brain.ipynb #facf4bb8
 def _hull(person: Person, p, cavity: np.ndarray) -> np.ndarray:
     "Depth below the unfolded surface of the cerebrum."
     above = (p[2] - _tentorium(p)) * np.float32(0.8) - np.float32(1.0)
-    notch = _either(_ellipsoid(p, (0, -22, -17), (20, 24, 16)), _ellipsoid(p, (0, 6, -22), (14, 12, 9)), 6)
-    hull = _both(_both(cavity - np.float32(0.8 * person.gap), above, 4), -notch, 3)
-    return _both(hull, _apart(p) - np.float32(0.5 + person.sulci), 5)
+    notch = union(ellipsoid(p, (0, -22, -17), (20, 24, 16)), ellipsoid(p, (0, 6, -22), (14, 12, 9)), 6)
+    hull = intersection(intersection(cavity - np.float32(0.8 * person.gap), above, 4), -notch, 3)
+    return intersection(hull, _apart(p) - np.float32(0.5 + person.sulci), 5)
 
 
 def _paint_cerebrum(person: Person, p, cavity: np.ndarray, cut: Cut, where: np.ndarray, water):
@@ -428,16 +381,16 @@ def _paint_cerebrum(person: Person, p, cavity: np.ndarray, cut: Cut, where: np.n
         return
     random, place = _random(person.seed, 3), np.stack(p)
     furrow, slant = _furrows(person, p, hull, cut.across)
-    width = np.float32(person.sulci) * (1 + np.float32(0.35) * _noise(_waves(random, 35, 6), place))
-    surface = _both(_both(hull, furrow - width, 3.5), _sylvian(person, p), 2)
-    thick = np.float32(person.cortex) + np.float32(0.35) * _noise(_waves(random, 30, 6), place)
+    width = np.float32(person.sulci) * (1 + np.float32(0.35) * noise_at(random_waves(random, 35, 6), place))
+    surface = intersection(intersection(hull, furrow - width, 3.5), _sylvian(person, p), 2)
+    thick = np.float32(person.cortex) + np.float32(0.35) * noise_at(random_waves(random, 30, 6), place)
     white = surface - thick
     open_mm = np.where(hull < furrow, np.float32(20), width)  # half the width of the fluid at this place
-    fuzzy = _length(cut.edge, slant * cut.thickness)
+    fuzzy = length(cut.edge, slant * cut.thickness)
     cut.lay("grey", 1 - _overlap(surface, open_mm, fuzzy), where)
     cut.lay("white", 1 - _overlap(white, open_mm + thick, fuzzy), where)
     if water is not None:
-        water = _both(water[near], white + np.float32(0.4))
+        water = intersection(water[near], white + np.float32(0.4))
         cut.add("oedema", water, where, 0.8)
 
 # %% ../../nbs/library/phantom_brain.ipynb #ccb14201
@@ -452,43 +405,43 @@ def _overlap(depth: np.ndarray, half: np.ndarray, fuzzy: np.ndarray) -> np.ndarr
 def _paint_spots(person: Person, random, place, white, cut: Cut, where):
     "Bright spots of the ageing white matter, most of them beside the ventricles."
     x, y, z = place
-    away = _length(
+    away = length(
         np.maximum(np.abs(x) - 14, 0), np.maximum(np.abs(y + 18) - 42, 0), np.maximum(np.abs(z - 16) - 6, 0)
     )
     spots = (
-        _noise(_waves(random, 16, 10), place)
+        noise_at(random_waves(random, 16, 10), place)
         - np.float32(2.8 - 1.6 * person.white_spots)
         - away * np.float32(0.04)
     )
     if person.white_spots > 0:
-        cut.add("spot", _both(spots * 3, white - 1), where, 0.8)
+        cut.add("spot", intersection(spots * 3, white - 1), where, 0.8)
 
 # %% ../../nbs/library/phantom_brain.ipynb #cb428bfe
 def _paint_below(person: Person, p, cavity: np.ndarray, cut: Cut, where: np.ndarray):
     "Cerebellum, brainstem and the fluid between them."
     x, y, z = p
     s = (np.abs(x), y, z)
-    stem = _tube((x * np.float32(0.82), y, z), [(0, -14, -4), (0, -23, -14), (0, -29, -22)], (13, 13, 12), 3)
-    stem = _either(stem, _ellipsoid(p, (0, -25, -32), (18, 14, 14)), 5)
+    stem = tube((x * np.float32(0.82), y, z), [(0, -14, -4), (0, -23, -14), (0, -29, -22)], (13, 13, 12), 3)
+    stem = union(stem, ellipsoid(p, (0, -25, -32), (18, 14, 14)), 5)
     cord = [(0, -30, -40), (0, -37, -52), (0, -45, -66), (0, -48, -85), (0, -50, -150)]
-    stem = _either(stem, _tube((x * np.float32(0.85), y, z), cord, (10, 8, 6.5, 5, 5)), 4)
-    stem = _both(stem, -_ellipsoid(p, (0, -7, -17), (5, 7, 7)), 2)
+    stem = union(stem, tube((x * np.float32(0.85), y, z), cord, (10, 8, 6.5, 5, 5)), 4)
+    stem = intersection(stem, -ellipsoid(p, (0, -7, -17), (5, 7, 7)), 2)
     _paint_cerebellum(
         person,
         p,
         s,
-        _both((_tentorium(p) - z) * np.float32(0.85) - np.float32(0.6), cavity - 2, 3),
+        intersection((_tentorium(p) - z) * np.float32(0.85) - np.float32(0.6), cavity - 2, 3),
         cut,
         where,
     )
     layers = (
-        ("white", _tube(s, [(6, -32, -34), (16, -44, -38), (20, -54, -40)], (7, 7, 7)), 1),
+        ("white", tube(s, [(6, -32, -34), (16, -44, -38), (20, -54, -40)], (7, 7, 7)), 1),
         ("stem", stem, 1),
-        ("white", _both(_ellipsoid(s, (13, -17, -13), (6, 6, 9)), stem), 0.7),
-        ("pallidum", _ellipsoid(s, (5, -20, -10), (3.5, 3.5, 4)), 0.7),
-        ("stem", _ellipsoid(s, (5, -34, -6), (6, 4.5, 8)), 1),
-        ("csf", _ellipsoid(p, (0, -45, -34), (7, 4, 10)), 1),
-        ("csf", _tube(p, [(0, -29, -4), (0, -33, -12), (0, -41, -26)], (1.3, 1.2, 1.5)), 1),
+        ("white", intersection(ellipsoid(s, (13, -17, -13), (6, 6, 9)), stem), 0.7),
+        ("pallidum", ellipsoid(s, (5, -20, -10), (3.5, 3.5, 4)), 0.7),
+        ("stem", ellipsoid(s, (5, -34, -6), (6, 4.5, 8)), 1),
+        ("csf", ellipsoid(p, (0, -45, -34), (7, 4, 10)), 1),
+        ("csf", tube(p, [(0, -29, -4), (0, -33, -12), (0, -41, -26)], (1.3, 1.2, 1.5)), 1),
     )
     for tissue, depth, share in layers:
         cut.add(tissue, depth, where, share)
@@ -497,24 +450,22 @@ def _paint_below(person: Person, p, cavity: np.ndarray, cut: Cut, where: np.ndar
 def _paint_cerebellum(person: Person, p, s, room: np.ndarray, cut: Cut, where: np.ndarray):
     "Leaves of grey matter on a white stalk."
     x, y, z = p
-    shape = _either(
-        _ellipsoid(s, (27, -66, -38), (36, 34, 34)), _ellipsoid(p, (0, -66, -30), (16, 28, 30)), 5
-    )
-    depth = _both(shape, room, 4)
-    waves = _waves(_random(person.seed, 5), 30, 6)
-    reach = _length(y + 44, z + 35) + 1
+    shape = union(ellipsoid(s, (27, -66, -38), (36, 34, 34)), ellipsoid(p, (0, -66, -30), (16, 28, 30)), 5)
+    depth = intersection(shape, room, 4)
+    waves = random_waves(_random(person.seed, 5), 30, 6)
+    reach = length(y + 44, z + 35) + 1
     place = (
         np.arctan2(z + 35, -(y + 44)) * 34
-        + np.float32(2.2) * _noise(waves, np.stack(p))
+        + np.float32(2.2) * noise_at(waves, np.stack(p))
         + x * x * np.float32(0.004)
     )
     leaf = place / np.float32(5.2)
     gap = np.abs(leaf % 1 - np.float32(0.5)) * np.float32(5.2) * np.minimum(reach / 34, 1.2)
     goes_in = 5 + 3 * np.cos(np.floor(leaf) * np.float32(2.4))
-    surface = _both(depth, _length(gap, np.maximum(depth - goes_in, 0)) - np.float32(0.05), 1.5)
+    surface = intersection(depth, length(gap, np.maximum(depth - goes_in, 0)) - np.float32(0.05), 1.5)
     cut.add("grey", surface, where)
-    cut.add("white", _both(surface - np.float32(2.1), depth - 5, 2), where, 0.7)
-    cut.add("white", _both(_ellipsoid(s, (17, -58, -38), (17, 12, 10)), surface - 1), where)
+    cut.add("white", intersection(surface - np.float32(2.1), depth - 5, 2), where, 0.7)
+    cut.add("white", intersection(ellipsoid(s, (17, -58, -38), (17, 12, 10)), surface - 1), where)
 
 # %% ../../nbs/library/phantom_brain.ipynb #fb9811a1
 CALLOSUM = ((8, -4), (20, -5), (30, 3), (27, 15), (12, 24), (-8, 28), (-26, 25), (-38, 17), (-37, 9))
@@ -526,34 +477,36 @@ def _paint_inside(person: Person, p, cut: Cut, where: np.ndarray):
     x, y, z = p
     side = np.abs(x)
     s, v, soft = (side, y, z), person.ventricles**0.5, np.float32(0.5)  # nuclei have no sharp border
-    beam = _tube((np.zeros_like(x), y, z), [(0, *a) for a in CALLOSUM], (1.5, 2.5, 5, 4, 3, 3, 3, 5, 4.5), 2)
-    horn = _tube(s, LATERAL, np.array([1.5, 5, 6.5, 5.5, 5, 6, 6.5, 4, 1]) * v, 2)
-    lower = _tube(
+    beam = tube((np.zeros_like(x), y, z), [(0, *a) for a in CALLOSUM], (1.5, 2.5, 5, 4, 3, 3, 3, 5, 4.5), 2)
+    horn = tube(s, LATERAL, np.array([1.5, 5, 6.5, 5.5, 5, 6, 6.5, 4, 1]) * v, 2)
+    lower = tube(
         s, [(26, -44, 8), (33, -36, -3), (34, -22, -13), (31, -8, -19)], np.array([5, 3, 2.6, 1.8]) * v
     )
-    tail = _tube(s, [(15, 8, 12), (18, -8, 20), (21, -24, 22)], (5, 3, 1.8))
-    caudate = _either(_ellipsoid(s, (15, 14, 5), (6, 12, 11)), tail, 3)
-    thalamus = _both(_ellipsoid(s, (11.5, -18, 6), (10.5, 16, 10.5)), side - np.float32(0.6))
+    tail = tube(s, [(15, 8, 12), (18, -8, 20), (21, -24, 22)], (5, 3, 1.8))
+    caudate = union(ellipsoid(s, (15, 14, 5), (6, 12, 11)), tail, 3)
+    thalamus = intersection(ellipsoid(s, (11.5, -18, 6), (10.5, 16, 10.5)), side - np.float32(0.6))
     bent = side - np.float32(26) + np.float32(0.22) * (y - 2)
-    third = _both(_ellipsoid(p, (0, -10, -3), (3 * person.third, 19, 11)), np.float32(person.third) - side)
-    horn = _both(_both(_both(horn, -thalamus, 1), -caudate, 1), side - np.float32(0.9))
+    third = intersection(
+        ellipsoid(p, (0, -10, -3), (3 * person.third, 19, 11)), np.float32(person.third) - side
+    )
+    horn = intersection(intersection(intersection(horn, -thalamus, 1), -caudate, 1), side - np.float32(0.9))
     layers = (
-        ("white", _both(beam, 14 - side, 6), 1),
-        ("white", _ellipsoid(p, (0, -6, 6), (32, 34, 15)), 1),
-        ("grey", _ellipsoid(s, (28, -18, -17), (7, 18, 6)), 1),  # hippocampus
-        ("grey", _ellipsoid(s, (23, -2, -20), (8, 8, 8)), 1),
+        ("white", intersection(beam, 14 - side, 6), 1),
+        ("white", ellipsoid(p, (0, -6, 6), (32, 34, 15)), 1),
+        ("grey", ellipsoid(s, (28, -18, -17), (7, 18, 6)), 1),  # hippocampus
+        ("grey", ellipsoid(s, (23, -2, -20), (8, 8, 8)), 1),
         ("thalamus", thalamus * soft, 1),
         ("deep", caudate * soft, 1),
-        ("deep", _ellipsoid((bent, y, z), (0, 3, 2), (6, 18, 12)) * soft, 1),
-        ("pallidum", _ellipsoid((bent + np.float32(7.5), y, z), (0, -1, 0), (4.5, 10.5, 7)) * soft, 1),
-        ("csf", _both(_ellipsoid(p, (0, -41, 2), (8, 6, 7)), -thalamus), 1),
-        ("gland", np.float32(3.2) - _length(x, y + 35, z - 1), 1),
+        ("deep", ellipsoid((bent, y, z), (0, 3, 2), (6, 18, 12)) * soft, 1),
+        ("pallidum", ellipsoid((bent + np.float32(7.5), y, z), (0, -1, 0), (4.5, 10.5, 7)) * soft, 1),
+        ("csf", intersection(ellipsoid(p, (0, -41, 2), (8, 6, 7)), -thalamus), 1),
+        ("gland", np.float32(3.2) - length(x, y + 35, z - 1), 1),
         ("csf", horn, 1),
         ("csf", lower, 1),
         ("csf", third, 1),
         (
             "plexus",
-            _tube(s, [(10, -14, 18), (18, -33, 16), (25, -45, 10), (28, -43, 4)], (1, 1.3, 2.4, 1.5)),
+            tube(s, [(10, -14, 18), (18, -33, 16), (25, -45, 10), (28, -43, 4)], (1, 1.3, 2.4, 1.5)),
             0.8,
         ),
     )
@@ -565,31 +518,31 @@ def _paint_vessels(p, cavity: np.ndarray, cut: Cut, where: np.ndarray):
     "The falx, the large veins on it, and the arteries of the base."
     x, y, z = p
     s = (np.abs(x), y, z)
-    inner = _length((y + 5) / 46, (z - 8) / 34) * 40 - 40
-    falx = _both(_both(np.float32(0.5) - np.abs(x), inner), z + 20 - np.float32(0.2) * y)
+    inner = length((y + 5) / 46, (z - 8) / 34) * 40 - 40
+    falx = intersection(intersection(np.float32(0.5) - np.abs(x), inner), z + 20 - np.float32(0.2) * y)
     cut.add("dura", falx, where, 0.7)
     large = np.float32(2.3) - np.float32(0.018) * (y + 20)
     ridge = large - np.maximum(cavity, 0) - np.abs(x) * np.float32(0.6) - np.maximum(-cavity - 1, 0)
-    cut.add("vein", _both(ridge, z + 12 - np.maximum(y, 0) / 2), where)
+    cut.add("vein", intersection(ridge, z + 12 - np.maximum(y, 0) / 2), where)
     tent = _tentorium(p)
-    cut.add("vein", _both(4 - _length(z - tent - 1, cavity - 1, np.float32(0.05) * x), -y - 48), where)
-    cut.add("vein", _both(np.float32(1.6) - _length(x, z - tent - 1), -y - 44), where)
-    cut.add("artery", _tube(p, [(0, 37, 0), (0, 38, 16), (0, 20, 34)], (1, 1, 0.8)), where)
+    cut.add("vein", intersection(4 - length(z - tent - 1, cavity - 1, np.float32(0.05) * x), -y - 48), where)
+    cut.add("vein", intersection(np.float32(1.6) - length(x, z - tent - 1), -y - 44), where)
+    cut.add("artery", tube(p, [(0, 37, 0), (0, 38, 16), (0, 20, 34)], (1, 1, 0.8)), where)
     near = np.flatnonzero((z < 20) & (z > -70) & (np.abs(y) < 50))
     if len(near):
         s, where = [c[near] for c in s], where[near]
         cut.add(
             "artery",
-            _tube(s, [(11, -2, -44), (12, 6, -34), (11, 4, -24), (14, 2, -19)], (2.3, 2.3, 2.2, 1.8)),
+            tube(s, [(11, -2, -44), (12, 6, -34), (11, 4, -24), (14, 2, -19)], (2.3, 2.3, 2.2, 1.8)),
             where,
         )
         cut.add(
             "artery",
-            _tube(s, [(14, 2, -19), (26, 6, -14), (36, 4, -9), (40, -4, 0)], (1.6, 1.4, 1.2, 0.9)),
+            tube(s, [(14, 2, -19), (26, 6, -14), (36, 4, -9), (40, -4, 0)], (1.6, 1.4, 1.2, 0.9)),
             where,
         )
-        cut.add("artery", _tube(s, [(13, 4, -18), (3, 14, -12), (2, 30, -6)], (1.2, 1.2, 1)), where)
-        cut.add("artery", _tube(s, [(1, -10, -46), (0, -9, -32), (0, -8, -18), (8, -14, -14), (18, -26, -12)], (1.9, 1.9, 1.7, 1.2, 1)), where)  # fmt: skip
+        cut.add("artery", tube(s, [(13, 4, -18), (3, 14, -12), (2, 30, -6)], (1.2, 1.2, 1)), where)
+        cut.add("artery", tube(s, [(1, -10, -46), (0, -9, -32), (0, -8, -18), (8, -14, -14), (18, -26, -12)], (1.9, 1.9, 1.7, 1.2, 1)), where)  # fmt: skip
 
 # %% ../../nbs/library/phantom_brain.ipynb #32cc783b
 TUMOUR_KINDS = ("solid", "ring", "diffuse")
@@ -615,8 +568,11 @@ class _Lesion:
     def __init__(self, person: Person, tumour: Tumour):
         self.person, self.tumour = person, tumour
         random = _random(tumour.seed, 9)
-        self.bumps, self.grain = _waves(random, 1.3 * tumour.radius + 6, 12), _waves(random, 10, 12)
-        self.spread = _waves(random, 30, 10)
+        self.bumps, self.grain = (
+            random_waves(random, 1.3 * tumour.radius + 6, 12),
+            random_waves(random, 10, 12),
+        )
+        self.spread = random_waves(random, 30, 10)
         self.centre = [np.float32(c / s) for c, s in zip(tumour.centre, person.scale, strict=True)]
         aside = random.standard_normal(3)
         aside *= tumour.radius * random.uniform(0.3, 0.75) / np.linalg.norm(aside)
@@ -625,7 +581,7 @@ class _Lesion:
     def displaced(self, p, cavity: np.ndarray) -> list:
         "Where the tissue at each point lay before the tumour grew."
         away = [c - a for c, a in zip(p, self.centre, strict=True)]
-        far = _length(*away) + np.float32(1e-3)
+        far = length(*away) + np.float32(1e-3)
         room = np.float32(self.tumour.push) * np.float32(self.tumour.radius + self.tumour.reach / 2) ** 3
         before = np.cbrt(np.maximum(far**3 - room, (0.3 * far) ** 3))
         free = np.clip(cavity / 15, 0, 1)
@@ -634,12 +590,12 @@ class _Lesion:
 
     def distance(self, p) -> np.ndarray:
         "From the centre, as if the tumour were round."
-        return _length(*(c - a for c, a in zip(p, self.centre, strict=True)))
+        return length(*(c - a for c, a in zip(p, self.centre, strict=True)))
 
     def oedema(self, p) -> np.ndarray:
         "Depth in the oedema."
         reach = self.tumour.radius + self.tumour.reach * (
-            1 + np.float32(0.55) * _noise(self.spread, np.stack(p))
+            1 + np.float32(0.55) * noise_at(self.spread, np.stack(p))
         )
         return (reach - self.distance(p)) * np.float32(0.25)
 
@@ -649,10 +605,10 @@ def _tumour_depth(lesion: _Lesion, p) -> np.ndarray:
     tumour, balls = lesion.tumour, []
     for at, size in ((lesion.centre, 1.0), (lesion.lobe, 0.65)):
         parts = [(c - a) / np.float32(s) for c, a, s in zip(p, at, tumour.stretch, strict=True)]
-        balls.append(np.float32(size * tumour.radius) - _length(*parts))
+        balls.append(np.float32(size * tumour.radius) - length(*parts))
     rough = {"solid": 0.07, "ring": 0.13, "diffuse": 0.18}[tumour.kind]
-    bumps = np.float32(rough * tumour.radius) * _noise(lesion.bumps, np.stack(p))
-    return _either(*balls, 0.3 * tumour.radius) + bumps
+    bumps = np.float32(rough * tumour.radius) * noise_at(lesion.bumps, np.stack(p))
+    return union(*balls, 0.3 * tumour.radius) + bumps
 
 # %% ../../nbs/library/phantom_brain.ipynb #b376aaa4
 def _paint_tumour(lesion: _Lesion, p, cavity: np.ndarray, cut: Cut, where: np.ndarray):
@@ -662,22 +618,22 @@ def _paint_tumour(lesion: _Lesion, p, cavity: np.ndarray, cut: Cut, where: np.nd
     if not len(near):
         return
     p, where = [c[near] for c in p], where[near]
-    room = _both(cavity[near], np.sign(lesion.centre[0]) * p[0] + 1, 3)  # not through skull or falx
-    depth = _both(_tumour_depth(lesion, p), room, 3)
-    grain, veil = (_noise(waves, np.stack(p)) for waves in (lesion.grain, lesion.spread))
+    room = intersection(cavity[near], np.sign(lesion.centre[0]) * p[0] + 1, 3)  # not through skull or falx
+    depth = intersection(_tumour_depth(lesion, p), room, 3)
+    grain, veil = (noise_at(waves, np.stack(p)) for waves in (lesion.grain, lesion.spread))
     if tumour.kind == "diffuse":
         cut.add("tumour", depth * np.float32(0.3), where, 0.85)
-        cut.add("necrosis", _both(grain * 2 - 3, depth - 3), where, 0.6)
+        cut.add("necrosis", intersection(grain * 2 - 3, depth - 3), where, 0.6)
     elif tumour.kind == "solid":
         cut.add("tumour", depth, where)
-        cut.add("rim", _both(grain + veil - 1, depth - 1), where, 0.7)
-        cut.add("oedema", _both(veil - grain - 1, depth - 1), where, 0.3)
-        cut.add("necrosis", _both(grain * 2 - 4, depth - 3), where, 0.5)
+        cut.add("rim", intersection(grain + veil - 1, depth - 1), where, 0.7)
+        cut.add("oedema", intersection(veil - grain - 1, depth - 1), where, 0.3)
+        cut.add("necrosis", intersection(grain * 2 - 4, depth - 3), where, 0.5)
     else:
         thick = np.clip(1 + np.float32(0.45) * grain + np.float32(0.4) * veil, 0.25, 3)
         cut.add("rim", depth + np.float32(0.4) * grain, where)
         cut.add("necrosis", depth - np.float32(tumour.rim) * thick, where)
-        cut.add("rim", _both(grain * 2 - 4, depth), where, 0.6)  # strands across the dead tissue
+        cut.add("rim", intersection(grain * 2 - 4, depth), where, 0.6)  # strands across the dead tissue
 
 # %% ../../nbs/library/phantom_brain.ipynb #cfe41266
 def cut_person(person: Person, plane: Plane, tumour: Tumour | None = None) -> Cut:
@@ -691,9 +647,9 @@ def cut_person(person: Person, plane: Plane, tumour: Tumour | None = None) -> Cu
     before = _bent(person, p if lesion is None else lesion.displaced(p, cavity))
     water = None if lesion is None else lesion.oedema(p)
     _paint_cerebrum(person, before, cavity, cut, where, water)
-    low = _within(before, (-80, -120, -200), (80, 14, 12))
+    low = within(before, (-80, -120, -200), (80, 14, 12))
     _paint_below(person, [c[low] for c in before], cavity[low], cut, where[low])
-    deep = _within(before, (-46, -82, -34), (46, 42, 42))
+    deep = within(before, (-46, -82, -34), (46, 42, 42))
     _paint_inside(person, [c[deep] for c in before], cut, where[deep])
     _paint_vessels(before, cavity, cut, where)
     if lesion is not None:
@@ -704,13 +660,7 @@ def cut_person(person: Person, plane: Plane, tumour: Tumour | None = None) -> Cu
 def _bent(person: Person, p) -> list:
     "The standard brain's points that come to lie at these: nobody is straight or symmetric."
     random, place = _random(person.seed, 6), np.stack(p)
-    return [c + np.float32(1.3) * _noise(_waves(random, 32, 8), place) for c in p]
-
-
-def _within(p, low: tuple, high: tuple) -> np.ndarray:
-    "The numbers of the points that lie in a box."
-    sides = [(c > a) & (c < b) for c, a, b in zip(p, low, high, strict=True)]
-    return np.flatnonzero(np.logical_and.reduce(sides))
+    return [c + np.float32(1.3) * noise_at(random_waves(random, 32, 8), place) for c in p]
 
 # %% ../../nbs/library/phantom_brain.ipynb #56c896ff
 SEQUENCES = ("T1", "T1c", "T2", "FLAIR")
@@ -770,7 +720,7 @@ def scan(
     coil = np.exp(unevenness * sum(random.standard_normal() * shape for shape in shapes))
     signal = np.fft.fft2(np.pad(image * coil, (0, 16), "linear_ramp"))
     high, wide = (np.fft.fftfreq(side) * 2 / sharpness for side in signal.shape)
-    far = _length(high[:, None], wide[None])
+    far = length(high[:, None], wide[None])
     window = np.where(far < 1, 0.6 + 0.4 * np.cos(np.pi * np.minimum(far, 1)), 0)
     grain = random.standard_normal((2, *signal.shape), np.float32) * np.float32(noise * np.sqrt(signal.size))
     found = np.abs(np.fft.ifft2((signal + grain[0] + 1j * grain[1]) * window)).astype(np.float32)[

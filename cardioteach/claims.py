@@ -26,9 +26,9 @@ from .evaluate import Estimate
 
 # %% auto #0
 __all__ = ['KINDS', 'VERDICTS', 'PAPERS', 'LEDGER', 'RESULT_FORMAT', 'UNITS', 'Printed', 'as_printed', 'Claim', 'Verdict',
-           'decided', 'computed', 'verdict_table', 'printed_table', 'cell_claims', 'write_ledger', 'read_ledger',
-           'brief_table', 'Result', 'ResultFile', 'write_results', 'read_results', 'labelled', 'accuracy_of',
-           'difference_over_splits']
+           'decided', 'computed', 'verdict_table', 'printed_table', 'cell_claims', 'text_claim', 'write_ledger',
+           'read_ledger', 'brief_table', 'Result', 'ResultFile', 'write_results', 'read_results', 'labelled',
+           'accuracy_of', 'difference_over_splits']
 
 # %% ../nbs/library/claims.ipynb #e3ecc598
 class Printed(NamedTuple):
@@ -184,6 +184,18 @@ def cell_claims(
         for column, kind in kinds.items()
         if cells.loc[row, column]
     }
+
+# %% ../nbs/library/claims.ipynb #7f7eff83
+def text_claim(
+    paper: str,  # a key of PAPERS
+    place: str,  # "Section 3"
+    name: str,  # short and unique within the paper
+    says: str,  # in our words
+    printed: str = "",  # the number with all its printed digits, if it is one
+    kind: str = "stated",  # one of KINDS
+) -> Claim:
+    "A claim of a paper's text; one with a number gets a place of its own."
+    return Claim(name, paper, f"{place}, {name}" if printed else place, says, printed, kind)
 
 # %% ../nbs/library/claims.ipynb #b37d49a0
 LEDGER = Path(cardioteach.__file__).parent / "ledger.csv"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,7 @@ from cardioteach.claims import (
     computed,
     printed_table,
     read_results,
+    text_claim,
 )
 from ..evaluate import Estimate
 
@@ -54,11 +55,7 @@ NEEDS_FILMS = (
     "needs the films of all 100 patients and ImageNet weights: cardioteach train acdc --data FOLDER --frames all "
     "--backbone resnet50v2 --weights imagenet."
 )
-
-
-def _claim(place: str, name: str, says: str, printed: str = "", kind: str = "stated") -> Claim:
-    "A claim of this paper's text; a number stands at a place of its own."
-    return Claim(name, PAPER, f"{place}, {name}" if printed else place, says, printed, kind)
+_claim = partial(text_claim, PAPER)
 
 # %% ../../nbs/library/ledger_acdc.ipynb #8cb7a784
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pandas as pd
@@ -32,6 +32,7 @@ from cardioteach.claims import (
     computed,
     printed_table,
     read_results,
+    text_claim,
 )
 from ..evaluate import Estimate
 
@@ -45,11 +46,7 @@ PAPER = "alzheimer_resnet1d"
 FIGURES = {"ResNet1d": "figure 10", "ResNet50-1d": "figure 12"}  # network: its report
 TRAINING, TEST = 5_120, 1_280  # images: Section 3.1
 SUMMARY = ("accuracy", "macro avg", "weighted avg")
-
-
-def _claim(place: str, name: str, says: str, printed: str = "", kind: str = "stated") -> Claim:
-    "A claim of this paper's text; a number stands at a place of its own."
-    return Claim(name, PAPER, f"{place}, {name}" if printed else place, says, printed, kind)
+_claim = partial(text_claim, PAPER)
 
 # %% ../../nbs/library/ledger_alzheimer.ipynb #69c726dd
 @cache

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +27,7 @@ from cardioteach.claims import (
     difference_over_splits,
     printed_table,
     read_results,
+    text_claim,
 )
 from ..evaluate import Estimate
 
@@ -38,11 +40,7 @@ __all__ = ['PAPER', 'CNN', 'MOBILENET', 'DENSE', 'TEXT_CNN', 'CODE_CNN', 'HEAD',
 PAPER = "brain_tumor_resnet50"
 _FOLDER = Path(cardioteach.__file__).parent / "results"
 CNN, MOBILENET = _FOLDER / "brain_tumor_cnn.json", _FOLDER / "brain_tumor_mobilenet-0.75.json"
-
-
-def _claim(place: str, name: str, says: str, printed: str = "", kind: str = "stated") -> Claim:
-    "A claim of this paper's text; a number stands at a place of its own."
-    return Claim(name, PAPER, f"{place}, {name}" if printed else place, says, printed, kind)
+_claim = partial(text_claim, PAPER)
 
 # %% ../../nbs/library/ledger_brain_tumor.ipynb #b85c2239
 DENSE = "flatten, dense 100, dense 1"  # on 100 x 100 pixels

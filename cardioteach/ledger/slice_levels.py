@@ -15,7 +15,16 @@ import numpy as np
 import pandas as pd
 
 from ..audit import capacity, counts_of, effective_size, interval_at
-from ..claims import Claim, Verdict, as_printed, cell_claims, computed, decided, printed_table
+from cardioteach.claims import (
+    Claim,
+    Verdict,
+    as_printed,
+    cell_claims,
+    computed,
+    decided,
+    printed_table,
+    text_claim,
+)
 
 # %% auto #0
 __all__ = ['PAPER', 'LEVELS', 'UNPUBLISHED', 'NEEDS_BOWL', 'PERCENTAGES', 'BY_EYE', 'BACKBONES', 'HEADS', 'TEST_IMAGES',
@@ -33,8 +42,8 @@ def _numbers(table: str) -> pd.DataFrame:
 
 
 def _claim(place: str, name: str, says: str, printed: str = "", kind: str = "derived") -> Claim:
-    "A claim of this paper's text; a number stands at a place of its own."
-    return Claim(name, PAPER, f"{place}, {name}" if printed else place, says, printed, kind)
+    "A claim of this paper's text; most of them follow from other numbers."
+    return text_claim(PAPER, place, name, says, printed, kind)
 
 # %% ../../nbs/library/ledger_slice_levels.ipynb #23f6251e
 UNPUBLISHED = (

@@ -234,6 +234,25 @@ def test_lint_and_format():
         assert done.returncode == 0, f"ruff {' '.join(command)}: run `make export`\n{done.stdout[-4000:]}"
 
 
+def test_what_makes_stored_outputs_stale(tmp_path):
+    def meaning(text):
+        file = tmp_path / f"{abs(hash(text))}.py"
+        file.write_text(text)
+        return lessons.meaning(file)
+
+    code = "import re\nfrom json import loads, dumps\n\nSIZE = 3\n\n\ndef f():\n    import os, sys\n    return SIZE\n"
+    said = code.replace("SIZE = 3", "SIZE = (\n    3  # millimetres\n)")
+    sorted_anew = "from json import loads, dumps\nimport re\n" + code.partition("dumps\n")[2]
+    assert meaning(code) == meaning(said) == meaning(sorted_anew)
+    for before, after in (
+        ("= 3", "= 4"),
+        ("json", "pickle"),
+        ("return SIZE", "return -SIZE"),
+        ("os, sys", "os"),
+    ):
+        assert meaning(code.replace(before, after)) != meaning(code), before
+
+
 @pytest.mark.parametrize("notebook", LESSONS, ids=name)
 def test_stored_outputs_are_of_this_code(notebook):
     expected = lessons.stored().get(notebook.stem)

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -58,8 +59,19 @@ def imported(source: str, package: str) -> set[Path]:
     return {path for path in paths if path.exists()}
 
 
+@cache
+def meaning(module: Path) -> str:
+    "A module without its comments, its line breaks and the order of its imports: what they change is no output."
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    for node in ast.walk(tree):
+        if isinstance(getattr(node, "body", None), list):
+            node.body = [part for part in node.body if part not in imports]
+    return "\n".join([*sorted(map(ast.dump, imports)), ast.dump(tree)])
+
+
 def code_hash(notebook: Path) -> str:
-    "Changes with the code cells of `notebook` and with every module of cardioteach they lead to."
+    "Changes with the code cells of `notebook` and with the meaning of every module of cardioteach they lead to."
     cells = "\n\n".join(code_cells(notebook))
     found, todo = (
         set(),
@@ -72,7 +84,7 @@ def code_hash(notebook: Path) -> str:
         todo |= imported(path.read_text(encoding="utf-8"), package) - found
     digest = hashlib.sha256(cells.encode())
     for path in sorted(found):
-        digest.update(path.read_bytes())
+        digest.update(meaning(path).encode())
     return digest.hexdigest()[:16]
 
 

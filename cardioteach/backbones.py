@@ -20,10 +20,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on the 
 
 import keras
 import numpy as np
-from .cache import cache_folder, cached
 from keras import layers
 from tqdm.auto import tqdm
 
+from .cache import cache_folder, cached
 from .cohort import InputError
 
 # %% auto #0

@@ -19,7 +19,6 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from .cache import cache_folder
-
 from .cohort import InputError
 
 # %% auto #0

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cardioteach.cache import cache_folder
 from test_data_acdc import make_patient
 
 from cardioteach import download
+from cardioteach.cache import cache_folder
 from cardioteach.cohort import InputError
 from cardioteach.data.acdc import CLASSES, load
 from cardioteach.download import data_folder, download_acdc, fetch, unpack

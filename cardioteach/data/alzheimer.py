@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from ..cache import cache_folder, cached
 
+from ..cache import cache_folder, cached
 from ..cohort import Cohort, InputError, content_hash
 from .folder import files_in, finding, is_drawn, refuse_broken, worst_first
 from ..images import PICTURES, PIXEL_LIMIT, grey_window, read_picture, resize, to_uint8

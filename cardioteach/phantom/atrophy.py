@@ -14,6 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from ..cohort import InputError
+from . import brain
+from .brain import TISSUES, Cut, Person
+from .folder import fill
 from cardioteach.phantom.shapes import (
     ellipsoid,
     intersection,
@@ -23,11 +28,6 @@ from cardioteach.phantom.shapes import (
     union,
     within,
 )
-
-from ..cohort import InputError
-from . import brain
-from .brain import TISSUES, Cut, Person
-from .folder import fill
 
 # %% auto #0
 __all__ = ['PHANTOM_VERSION', 'STAGES', 'SLICES', 'LAYOUTS', 'ROWS', 'COLUMNS', 'MIDDLE_MM', 'OUTLINE_SLICES', 'OUTLINE_MM',

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from ..cohort import InputError
+from .folder import fill
 from cardioteach.phantom.shapes import (
     ellipsoid,
     intersection,
@@ -25,9 +28,6 @@ from cardioteach.phantom.shapes import (
     union,
     within,
 )
-
-from ..cohort import InputError
-from .folder import fill
 
 # %% auto #0
 __all__ = ['PHANTOM_VERSION', 'PLANES', 'TISSUES', 'CALLOSUM', 'LATERAL', 'TUMOUR_KINDS', 'SEQUENCES', 'BRIGHTNESS', 'SHARES',

@@ -48,10 +48,11 @@ def fill(
     processes: int = 1,
 ) -> Path:  # the folder
     "Write the subjects that are not there yet, with a progress bar."
-    from cardioteach.cache import cache_folder
     from filelock import FileLock
     from joblib import Parallel, delayed
     from tqdm.auto import tqdm
+
+    from cardioteach.cache import cache_folder
 
     if isinstance(subjects, str):
         subjects = [f"{subjects}{i:03d}" for i in range(1, settings["n"] + 1)]

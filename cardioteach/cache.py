@@ -76,9 +76,7 @@ def _lock(file: Path) -> FileLock | None:
 def cached(
     file: Path,  # of the entry; its name holds a hash of all that the arrays follow from
     compute: Callable[[], Arrays],
-    fits: Callable[
-        [Arrays], bool
-    ],  # whether arrays that were read have the shapes and values they should have
+    fits: Callable[[Arrays], bool],  # whether what was read has the right shapes and values
 ) -> Arrays:
     "The arrays of an entry; computed and kept if there is none, or a damaged one."
     damaged = file.exists()

@@ -214,7 +214,7 @@ def _own(options) -> dict[str, object]:
 def _settle(options):
     "Fill in the defaults of a model; an option that it has no use for is refused, not ignored."
     own = _own(options)
-    for name in {name for models in _USES[options.paper].values() for name in models}:
+    for name in sorted({name for models in _USES[options.paper].values() for name in models}):
         if getattr(options, name) is None:
             setattr(options, name, own.get(name))
         elif name not in own:

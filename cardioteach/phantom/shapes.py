@@ -13,7 +13,11 @@ import numpy as np
 __all__ = ['intersection', 'union', 'length', 'ellipsoid', 'tube', 'within', 'random_waves', 'noise_at', 'noise_and_slope']
 
 # %% ../../nbs/library/phantom_shapes.ipynb #b339932c
-def intersection(a, b, round_mm: float = 0.0):
+def intersection(
+    a,  # depth in a shape at each point, mm
+    b,  # depth in another
+    round_mm: float = 0.0,  # how near the two depths are where the edge is rounded, mm
+):  # depth, mm
     "Depth in what two shapes share; its edges are rounded."
     if round_mm == 0:
         return np.minimum(a, b)
@@ -21,17 +25,27 @@ def intersection(a, b, round_mm: float = 0.0):
     return np.minimum(a, b) - near * near * np.float32(0.25 / round_mm)
 
 
-def union(a, b, round_mm: float = 0.0):
+def union(
+    a,  # depth in a shape at each point, mm
+    b,  # depth in another
+    round_mm: float = 0.0,  # how near the two depths are where the edge is rounded, mm
+):  # depth, mm
     "Depth in what two shapes cover together."
     return -intersection(-a, -b, round_mm)
 
 
-def length(*parts):
+def length(
+    *parts,  # the components, numbers or arrays
+):  # of the same shape
     "Length of a vector given by its components."
     return np.sqrt(sum(part * part for part in parts))
 
 # %% ../../nbs/library/phantom_shapes.ipynb #24a38252
-def ellipsoid(p, at, axes):
+def ellipsoid(
+    p,  # x, y and z of the points, mm: three arrays (n,) float32
+    at,  # its centre, mm
+    axes,  # its three half axes, mm
+):  # depth (n,), mm
     "Depth in an ellipsoid, true near its surface; at its very centre, where no direction leads out, 0."
     parts = [(c - np.float32(a)) * np.float32(1 / r) for c, a, r in zip(p, at, axes, strict=True)]
     reach = length(*parts)
@@ -39,7 +53,12 @@ def ellipsoid(p, at, axes):
     return reach * (1 - reach) / (slope + np.float32(1e-6))
 
 
-def tube(p, path, radii, round_mm: float = 0.0):
+def tube(
+    p,  # x, y and z of the points, mm: three arrays (n,) float32
+    path,  # (m, 3) corners, mm
+    radii,  # (m,) radius at each corner, mm
+    round_mm: float = 0.0,  # how much the pieces are rounded where they meet, mm
+):  # depth (n,), mm
     "Depth in a tube along a path of straight pieces."
     path, depth = np.asarray(path, np.float32), None
     for i in range(len(path) - 1):
@@ -53,26 +72,41 @@ def tube(p, path, radii, round_mm: float = 0.0):
     return depth
 
 # %% ../../nbs/library/phantom_shapes.ipynb #c8f9a447
-def within(p, low: tuple, high: tuple) -> np.ndarray:
+def within(
+    p,  # x, y and z of the points, mm: three arrays (n,)
+    low: tuple,  # one corner of the box, mm
+    high: tuple,  # the opposite one
+) -> np.ndarray:  # (k,) whole numbers
     "The numbers of the points that lie in a box."
     sides = [(c > a) & (c < b) for c, a, b in zip(p, low, high, strict=True)]
     return np.flatnonzero(np.logical_and.reduce(sides))
 
 # %% ../../nbs/library/phantom_shapes.ipynb #8e8f27b9
-def random_waves(random: np.random.Generator, wavelength_mm: float, count: int, spread: float = 0.3) -> tuple:
+def random_waves(
+    random: np.random.Generator,
+    wavelength_mm: float,
+    count: int,
+    spread: float = 0.3,  # of the wavelengths: from exp(-spread) to exp(spread) times as long
+) -> tuple:  # (count, 3) directions, radians a millimetre, and (count, 1) phases; float32
     "Random plane waves of about one wavelength: their directions and phases."
     way, stretch = random.standard_normal((count, 3)), np.exp(random.uniform(-spread, spread, (count, 1)))
     k = 2 * np.pi / (wavelength_mm * stretch) * way / np.linalg.norm(way, axis=1, keepdims=True)
     return k.astype(np.float32), random.uniform(0, 2 * np.pi, (count, 1)).astype(np.float32)
 
 
-def noise_at(waves: tuple, at: np.ndarray) -> np.ndarray:
+def noise_at(
+    waves: tuple,  # from `random_waves`
+    at: np.ndarray,  # (3, n) float32, mm
+) -> np.ndarray:  # (n,) float32
     "The sum of the waves at points (3, n), scaled to a standard deviation of 1."
     k, phase = waves
     return np.cos(k @ at + phase).sum(0) * np.float32(np.sqrt(2 / len(k)))
 
 
-def noise_and_slope(waves: tuple, at: np.ndarray) -> tuple:
+def noise_and_slope(
+    waves: tuple,  # from `random_waves`
+    at: np.ndarray,  # (3, n) float32, mm
+) -> tuple:  # (n,), and (3, n) a millimetre; float32
     "The same, and its gradient (3, n)."
     k, phase = waves
     turn, size = k @ at + phase, np.float32(np.sqrt(2 / len(k)))
